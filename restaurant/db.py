@@ -1,0 +1,48 @@
+"""The one way to open a transaction in this project, and to try it again when the database was busy."""
+
+import random
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
+
+from django.db import OperationalError, transaction
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_ATTEMPTS: Final = 3
+_PAUSE_SECONDS: Final = 0.05
+_BUSY: Final = ("database is locked", "database table is locked", "deadlock detected", "could not serialize access")
+
+
+def atomic(using: str | None = None) -> Any:
+    """Return the context manager (or decorator) in which every service writes; `using` is a database alias."""
+    return transaction.atomic(using=using)
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Tell whether the database refused only because others were writing, so that trying again may succeed."""
+    return any(phrase in str(error) for phrase in _BUSY)
+
+
+def retry_when_busy(service: Callable[P, R]) -> Callable[P, R]:
+    """Run `service` again, up to three times in all, when the database was busy with other writers.
+
+    For services that open the outermost transaction themselves: one that is called inside a transaction is not tried
+    again, for what came before it in that transaction is lost as well. Its alias is read from the keyword `using`.
+    """
+
+    @wraps(service)
+    def retrying(*args: P.args, **kwargs: P.kwargs) -> R:
+        using: Any = kwargs.get("using")
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return service(*args, **kwargs)
+            except OperationalError as error:
+                if transaction.get_connection(using).in_atomic_block or not is_busy(error):
+                    raise
+                time.sleep(_PAUSE_SECONDS * attempt * random.random())  # noqa: S311 - spreads the tries, guards nothing
+        return service(*args, **kwargs)
+
+    return retrying
