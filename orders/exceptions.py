@@ -46,3 +46,18 @@ class DiscountError(UnacceptableError):
     """The discount is negative or greater than what the lines cost."""
 
     code = "discount"
+
+
+class ServiceRefusedError(UnacceptableError):
+    """The restaurant does not serve that way."""
+
+    code = "service_refused"
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"This restaurant does not offer {service} service.")
+
+
+class ItemUnavailableError(UnacceptableError):
+    """A dish is not on the menu, or not on sale at present."""
+
+    code = "item_unavailable"

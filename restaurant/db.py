@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -16,8 +17,8 @@ _PAUSE_SECONDS: Final = 0.05
 _BUSY: Final = ("database is locked", "database table is locked", "deadlock detected", "could not serialize access")
 
 
-def atomic(using: str | None = None) -> Any:
-    """Return the context manager (or decorator) in which every service writes; `using` is a database alias."""
+def atomic(using: str | None = None) -> AbstractContextManager[None]:
+    """Return the context manager in which every service writes; `using` is a database alias."""
     return transaction.atomic(using=using)
 
 

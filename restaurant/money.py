@@ -1,11 +1,13 @@
 """One rounding rule for every amount: half up, to the decimal places the currency has."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Final
 
 MAX_DIGITS: Final = 12
 STORED_PLACES: Final = 3
 """Places of every stored amount: the most that any currency in circulation needs."""
+MAX_AMOUNT: Final = Decimal(10) ** (MAX_DIGITS - STORED_PLACES) - Decimal(1).scaleb(-STORED_PLACES)
+"""The largest amount that can be stored."""
 
 _EXPONENTS: Final[dict[str, int]] = {
     **dict.fromkeys(
@@ -44,6 +46,18 @@ def money_quantize(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(Decimal(1).scaleb(-currency_exponent(currency)), rounding=ROUND_HALF_UP)
 
 
-def money_is_exact(amount: Decimal, currency: str) -> bool:
-    """Tell whether `amount` can be paid in `currency` as it stands, without rounding."""
-    return amount.is_finite() and money_quantize(amount, currency) == amount
+def money_parse(amount: Decimal | str | int, currency: str) -> Decimal:
+    """Return an amount that came from outside, with the currency's decimal places and never rounded.
+
+    Raises ValueError, worded for whoever sent it, for what is no number, has too many places or is too large to store.
+    """
+    try:
+        parsed = Decimal(amount)
+    except (InvalidOperation, TypeError, ValueError):
+        raise ValueError("Use a decimal amount, such as 2.50.") from None
+    if not parsed.is_finite() or abs(parsed) > MAX_AMOUNT:
+        raise ValueError(f"Use an amount of at most {MAX_AMOUNT}.")
+    exact = money_quantize(parsed, currency)
+    if exact != parsed:
+        raise ValueError(f"Amounts of {currency} have at most {currency_exponent(currency)} decimal places.")
+    return exact

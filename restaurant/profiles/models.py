@@ -12,7 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from caching.models import CachedModel
-from restaurant.profiles.phones import validate_phone
+from restaurant.profiles.phones import phone_normalize, phone_region, validate_phone
 from restaurant.profiles.validation import validate_currency, validate_opening_hours, validate_time_zone
 
 
@@ -63,6 +63,13 @@ class BusinessProfile(CachedModel):
     def local_date(self, at: datetime) -> date:
         """Return the business day on which the aware moment `at` falls, in the organisation's time zone."""
         return at.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def phone_normalize(self, raw: str) -> str:
+        """Return `raw` in E.164 form; without a country code it is a number of the organisation's own country.
+
+        Raises ValidationError when it is no phone number.
+        """
+        return phone_normalize(raw, region=phone_region(self.phone))
 
 
 class Membership(models.Model):
