@@ -8,6 +8,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -59,6 +60,15 @@ class BusinessProfile(CachedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse opening hours of [] or null, which the check of the single field lets pass as empty."""
+        super().clean()
+        if not self.opening_hours:
+            try:
+                validate_opening_hours(self.opening_hours)
+            except ValidationError as error:
+                raise ValidationError({"opening_hours": error}) from error
 
     def local_date(self, at: datetime) -> date:
         """Return the business day on which the aware moment `at` falls, in the organisation's time zone."""

@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 from restaurant.db import atomic, retry_when_busy
 from restaurant.profiles.exceptions import ProfileNotFoundError
 from restaurant.profiles.models import BusinessProfile, Membership
-from restaurant.profiles.validation import validate_opening_hours
 
 UPDATABLE: Final = tuple(
     field.name
@@ -49,6 +48,7 @@ def profile_update(*, org_id: str, updates: Mapping[str, Any], using: str | None
             raise ProfileNotFoundError(org_id)
         _profile_assign(profile, updates)
         profile.clean_fields(exclude={field.name for field in profile._meta.fields} - set(updates))
+        profile.clean()
         profile.save(using=using)
     return profile
 
@@ -79,10 +79,5 @@ def _profile_assign(profile: BusinessProfile, updates: Mapping[str, Any]) -> Non
             updates = {**updates, "phone": profile.phone_normalize(updates["phone"])}
     except ValidationError as error:
         raise ValidationError({"phone": error}) from error
-    try:
-        # Field validation skips empty values, and [] is as empty as {} to Django.
-        validate_opening_hours(updates.get("opening_hours", {}))
-    except ValidationError as error:
-        raise ValidationError({"opening_hours": error}) from error
     for name, value in updates.items():
         setattr(profile, name, value)

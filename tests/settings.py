@@ -1,0 +1,18 @@
+"""The site's settings, with a database file of the test run's own and passwords that hash fast."""
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+
+from restaurant.settings import *  # noqa: F403 - Django's way to vary settings: every name counts, today's and later ones
+from restaurant.settings import DATABASES
+
+SECRET_KEY = "only for tests"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+_TEST_DIRECTORY = tempfile.mkdtemp(prefix="fast-access-tests-")
+atexit.register(shutil.rmtree, _TEST_DIRECTORY, ignore_errors=True)
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, not memory: threads and processes of a test share it, as the workers of a site do.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(_TEST_DIRECTORY) / "test.sqlite3")}
