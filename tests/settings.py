@@ -16,3 +16,7 @@ atexit.register(shutil.rmtree, _TEST_DIRECTORY, ignore_errors=True)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: threads and processes of a test share it, as the workers of a site do.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(_TEST_DIRECTORY) / "test.sqlite3")}
+
+# An empty directory that exists, so that WhiteNoise does not warn of a missing one.
+STATIC_ROOT = Path(_TEST_DIRECTORY) / "static"
+STATIC_ROOT.mkdir()

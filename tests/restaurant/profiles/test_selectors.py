@@ -1,0 +1,51 @@
+"""Profiles and memberships are read as they are in the database, in as few queries as can be."""
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from restaurant.profiles.exceptions import ProfileNotFoundError
+from restaurant.profiles.selectors import (
+    membership_role,
+    memberships_of_user,
+    profile_get,
+    profile_required,
+    profiles_get,
+)
+from tests.factories import BusinessProfileFactory, MembershipFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_profile_is_found_by_its_organisation() -> None:
+    profile = BusinessProfileFactory()
+    assert profile_get(org_id=profile.org_id) == profile
+    assert profile_required(org_id=profile.org_id, using="default") == profile
+
+
+def test_an_unknown_organisation_is_none_or_an_error_as_asked() -> None:
+    assert profile_get(org_id="nowhere") is None
+    with pytest.raises(ProfileNotFoundError, match="no organisation 'nowhere'"):
+        profile_required(org_id="nowhere")
+
+
+def test_several_profiles_cost_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    first, second = BusinessProfileFactory(org_id="b"), BusinessProfileFactory(org_id="a")
+    with django_assert_num_queries(1):
+        assert profiles_get(org_ids=["b", "missing", "a"]) == [second, first]
+
+
+def test_a_role_is_known_and_a_stranger_has_none() -> None:
+    membership = MembershipFactory(role="kitchen")
+    assert membership_role(user_id=membership.user_id, org_id=membership.org_id) == "kitchen"
+    assert membership_role(user_id=UserFactory().pk, org_id=membership.org_id) is None
+
+
+def test_the_memberships_of_a_user_come_with_their_organisations(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    user = UserFactory()
+    for org_id in ("b", "a"):
+        MembershipFactory(user=user, org__org_id=org_id)
+    MembershipFactory()
+    with django_assert_num_queries(1):
+        assert [membership.org.org_id for membership in memberships_of_user(user_id=user.pk)] == ["a", "b"]
