@@ -1,24 +1,93 @@
-"""The framework's tables, and the base classes that cached models inherit."""
+"""The base classes that cached models inherit, and the framework's own tables."""
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Iterable
+from typing import Any
 
-from django.db import models
+from django.conf import settings
+from django.db import models, router
 
+from caching.querysets import CachedQuerySet, random_version
+from caching.transactions import atomic
 
-def fresh_version() -> int:
-    """Return a random version of 53 bits, which every JSON reader can hold exactly."""
-    return secrets.randbits(53)
+__all__ = ["CacheEvent", "CacheRegion", "CachedModel", "VersionedModel"]
 
 
 class CachedModel(models.Model):
+    """A model whose rows are read through the cache: every write runs in a transaction that notes stale keys."""
+
+    objects = CachedQuerySet.as_manager()
+
     class Meta:
         abstract = True
+        # Related managers and cascades use the base manager, which must note writes, too.
+        base_manager_name = "objects"
+
+    def save(self, **kwargs: Any) -> None:  # type: ignore[override]
+        # In autocommit the row would be committed before post_save tells anybody.
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with atomic(using):
+            super().save(**{**kwargs, "using": using})
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        using = using or router.db_for_write(type(self), instance=self)
+        with atomic(using):
+            return super().delete(using=using, keep_parents=keep_parents)
 
 
 class VersionedModel(CachedModel):
-    version = models.BigIntegerField(default=fresh_version, editable=False)
+    """A cached model whose rows carry a version, renewed by every write, that lists remember beside the id."""
+
+    renews_version = True
+
+    version = models.BigIntegerField(default=random_version, editable=False)
 
     class Meta(CachedModel.Meta):
         abstract = True
+
+    def save(self, **kwargs: Any) -> None:
+        self.version = random_version()
+        update_fields: Iterable[str] | None = kwargs.get("update_fields")
+        if update_fields:
+            kwargs["update_fields"] = {*update_fields, "version"}
+        super().save(**kwargs)
+
+
+class CacheRegion(models.Model):
+    """No table: stands for the caches page in the admin, and carries its permissions."""
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        permissions = (("clear_cacheregion", "Can clear caches"), ("warm_cacheregion", "Can warm caches"))
+        verbose_name = "cache"
+        verbose_name_plural = "caches"
+
+
+class CacheEvent(models.Model):
+    """Who cleared or warmed what, and when: written once, read in the admin."""
+
+    class Action(models.TextChoices):
+        CLEAR = "clear", "cleared"
+        WARM = "warm", "warmed"
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    action = models.CharField(max_length=5, choices=Action)
+    region = models.CharField(max_length=64, blank=True, help_text="Empty: all regions.")
+    org_id = models.CharField("organisation", max_length=64, blank=True, help_text="Empty: all organisations.")
+    key = models.CharField(max_length=200, blank=True, help_text="The key's name, if one key was meant.")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,  # commands have no user, and a record outlives the user
+        blank=True,
+        related_name="+",
+    )
+
+    class Meta:
+        ordering = ("-at",)
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} {self.region or 'all regions'} {self.org_id}".strip()

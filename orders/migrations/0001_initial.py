@@ -7,7 +7,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-import caching.models
+import caching.querysets
 import restaurant.profiles.phones
 
 
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Order",
             fields=[
-                ("version", models.BigIntegerField(default=caching.models.fresh_version, editable=False)),
+                ("version", models.BigIntegerField(default=caching.querysets.random_version, editable=False)),
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ("number", models.PositiveIntegerField()),
                 (

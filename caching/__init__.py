@@ -1,0 +1,20 @@
+"""A layered cache for Django: local memory, then Redis, then the database, fresh after every commit."""
+
+from caching.composed import Listing, ListRegion, Refs
+from caching.dependencies import On
+from caching.errors import CachingError, MarkFailed, RedisUnavailable, UnknownRegion
+from caching.regions import Region
+from caching.snapshots import Snapshot
+
+__all__ = [
+    "CachingError",
+    "ListRegion",
+    "Listing",
+    "MarkFailed",
+    "On",
+    "RedisUnavailable",
+    "Refs",
+    "Region",
+    "Snapshot",
+    "UnknownRegion",
+]

@@ -1,0 +1,26 @@
+"""Wires the framework into Django; nothing happens at import."""
+
+from django.apps import AppConfig
+from django.core.signals import setting_changed
+from django.utils.module_loading import autodiscover_modules
+
+
+class CachingConfig(AppConfig):
+    name = "caching"
+    verbose_name = "Caching"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from caching import checks, signals  # noqa: F401 -- importing checks registers them
+
+        signals.connect()
+        autodiscover_modules("cached")
+        signals.connect_models()
+        setting_changed.connect(_on_setting, dispatch_uid="caching")
+
+
+def _on_setting(setting: str, **_: object) -> None:
+    from caching.runtime import runtime
+
+    if setting in {"CACHING", "CACHES"}:
+        runtime.reset()

@@ -1,0 +1,110 @@
+"""System checks: settings that cannot work, or would quietly cost the cache its use, are said at start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from caching.conf import DEFAULTS, REGION_OPTIONS, conf
+from caching.errors import HostFileError
+from caching.registry import registry
+from caching.runtime import runtime
+
+__all__ = ["check_caching"]
+
+_POSITIVE = (
+    "LOCAL_MAX_ENTRIES", "LOCAL_MAX_BYTES", "LOCAL_TTL_WITH_REDIS", "MARK_SECONDS", "LEASE_SECONDS", "NEGATIVE_TTL",
+    "WIDE_MARK_ABOVE",
+)  # fmt: skip
+
+
+@register(Tags.caches)
+def check_caching(**_: Any) -> list[CheckMessage]:
+    """Check `settings.CACHING`, the Redis cache it names, the stamps file and the databases."""
+    given = getattr(settings, "CACHING", {})
+    if not isinstance(given, Mapping):
+        return [Error("CACHING must be a dictionary.", id="caching.E001")]
+    return [*_settings(given), *_regions(), *_redis(), *_stamps(), *_databases()]
+
+
+def _settings(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    for name in sorted(set(given) - set(DEFAULTS)):
+        yield Error(
+            f"CACHING[{name!r}] is no setting.", hint=f"Settings: {', '.join(sorted(DEFAULTS))}.", id="caching.E002"
+        )
+    for name in _POSITIVE:
+        value = getattr(conf, name)
+        if not _is_number(value) or value <= 0:
+            yield Error(f"CACHING[{name!r}] must be a number above 0, not {value!r}.", id="caching.E003")
+    if not isinstance(conf.PREFIX, str) or not conf.PREFIX or "{" in conf.PREFIX or "}" in conf.PREFIX:
+        yield Error(
+            "CACHING['PREFIX'] must be text without braces.",
+            hint="Braces would move an organisation's keys to different cluster slots.",
+            id="caching.E003",
+        )
+    if not _is_number(conf.TTL_JITTER) or not 0 <= conf.TTL_JITTER < 1:
+        yield Error("CACHING['TTL_JITTER'] must be at least 0 and below 1.", id="caching.E003")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _regions() -> Iterator[CheckMessage]:
+    for name, options in conf.REGIONS.items():
+        if name not in registry.regions:
+            known = ", ".join(sorted(registry.regions))
+            yield Error(f"CACHING['REGIONS'] names {name!r}, no region.", hint=f"Regions: {known}.", id="caching.E004")
+        for option, value in options.items():
+            if option not in REGION_OPTIONS or not _is_number(value) or value <= 0:
+                yield Error(
+                    f"CACHING['REGIONS'][{name!r}][{option!r}] cannot be {value!r}.",
+                    hint=f"Options: {', '.join(sorted(REGION_OPTIONS))}, in seconds above 0.",
+                    id="caching.E004",
+                )
+
+
+def _redis() -> Iterator[CheckMessage]:
+    alias = conf.REDIS_ALIAS
+    if alias is None:
+        return
+    cache = settings.CACHES.get(alias)
+    if cache is None or not str(cache.get("BACKEND", "")).startswith("django_redis."):
+        yield Error(
+            f"CACHING['REDIS_ALIAS'] is {alias!r}, but CACHES[{alias!r}] is no django-redis cache.",
+            hint="Set its BACKEND to 'django_redis.cache.RedisCache', or REDIS_ALIAS to None.",
+            id="caching.E005",
+        )
+    elif cache.get("OPTIONS", {}).get("SOCKET_TIMEOUT") is None:
+        yield Warning(
+            f"CACHES[{alias!r}] has no SOCKET_TIMEOUT: a dead server would hold every request for seconds.",
+            hint="Set SOCKET_TIMEOUT and SOCKET_CONNECT_TIMEOUT in its OPTIONS, for instance to 0.25.",
+            id="caching.W001",
+        )
+
+
+def _stamps() -> Iterator[CheckMessage]:
+    try:
+        usable = runtime.stamps is not None
+    except HostFileError as error:
+        yield Error(str(error), id="caching.E006")
+        return
+    if not usable:
+        yield Warning(
+            "Local memory is off: no file can be shared with the other processes of this host.",
+            hint="Set CACHING['STAMPS_DIR'] to a folder this user may write, or SINGLE_PROCESS if there is one only.",
+            id="caching.W002",
+        )
+
+
+def _databases() -> Iterator[CheckMessage]:
+    for alias, database in settings.DATABASES.items():
+        if database.get("ATOMIC_REQUESTS"):
+            yield Warning(
+                f"DATABASES[{alias!r}] has ATOMIC_REQUESTS: reads inside a transaction never fill the cache.",
+                hint="Decorate cached views with transaction.non_atomic_requests, as this project's are.",
+                id="caching.W003",
+            )

@@ -1,0 +1,58 @@
+"""Settings as live typed properties over `settings.CACHING`, so that `override_settings` works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+__all__ = ["DEFAULTS", "REGION_OPTIONS", "Conf", "conf"]
+
+#: Every key `settings.CACHING` may hold. Times are seconds, sizes bytes.
+DEFAULTS: dict[str, Any] = {
+    # Separates projects that share a Redis server or a host.
+    "PREFIX": "fa:",
+    # The alias in CACHES of a django-redis cache, or None for local memory and database only.
+    "REDIS_ALIAS": None,
+    # Where the file shared by the processes of a host lies; None: shared memory, else the temporary directory.
+    "STAMPS_DIR": None,
+    # Without a usable stamps file local memory is off, unless one process is all there is.
+    "SINGLE_PROCESS": False,
+    "LOCAL_MAX_ENTRIES": 100_000,
+    "LOCAL_MAX_BYTES": 128 * 1024 * 1024,
+    # Until other hosts are listened to, their writes are seen locally after at most this long.
+    "LOCAL_TTL_WITH_REDIS": 2.0,
+    # How long a writer's mark keeps readers from filling when the writer does not come back.
+    "MARK_SECONDS": 5.0,
+    "LEASE_SECONDS": 5.0,
+    # How long the loser of a lease waits for the winner's value before it loads for itself.
+    "LEASE_WAIT_SECONDS": 0.25,
+    # Random share by which the TTL in Redis is shortened, so that keys filled together do not expire together.
+    "TTL_JITTER": 0.1,
+    # How long "there is no such row" is remembered; creating the row invalidates it at once.
+    "NEGATIVE_TTL": 10.0,
+    # More keys than this of one region and organisation in one transaction become one wide mark.
+    "WIDE_MARK_ABOVE": 200,
+    # Load hot keys in the background when a server process starts.
+    "WARM_AT_START": False,
+    # {"region": {"local_ttl": 10, "redis_ttl": 60}}: overrides of what `cached.py` declares.
+    "REGIONS": {},
+}
+
+REGION_OPTIONS = frozenset({"local_ttl", "redis_ttl"})
+
+
+class Conf:
+    """`conf.MARK_SECONDS` is the project's setting or its default, read anew each time."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            default = DEFAULTS[name]
+        except KeyError:
+            raise AttributeError(name) from None
+        given: Mapping[str, Any] = getattr(settings, "CACHING", {})
+        return given.get(name, default)
+
+
+conf = Conf()

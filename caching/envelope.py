@@ -1,0 +1,73 @@
+"""What stands around a value in Redis, so that a wrong, old or damaged one is a miss and never an answer."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import NamedTuple
+
+__all__ = ["EPOCHS_SLICE", "FORMAT", "Envelope", "Rejected", "pack", "unpack"]
+
+FORMAT = 1
+
+# format, flags, CRC-32 of all that follows, schema (8), epochs (16), created, soft and hard expiry (seconds since
+# 1970), cost of the load (seconds), length of the key
+_HEAD = struct.Struct("<BBI8s16sdddfH")
+_CHECKED_FROM = 6
+
+#: Where the epochs stand (first and last byte, for GETRANGE): the lease script tells a live value by them.
+EPOCHS_SLICE = (_CHECKED_FROM + 8, _CHECKED_FROM + 8 + 15)
+
+
+class Envelope(NamedTuple):
+    """A value with what is known about it; times in seconds since 1970, `cost` in seconds."""
+
+    key: str
+    schema: bytes
+    epochs: bytes
+    created: float
+    soft: float
+    hard: float
+    cost: float
+    body: bytes
+
+
+class Rejected(Exception):  # noqa: N818 -- a verdict that the reader counts, not a fault
+    """The bytes are no value of that key, schema and epoch; `reason` is one word for the statistics."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def pack(envelope: Envelope) -> bytes:
+    """Return the bytes stored in Redis."""
+    key = envelope.key.encode()
+    head = _HEAD.pack(
+        FORMAT, 0, 0, envelope.schema, envelope.epochs,
+        envelope.created, envelope.soft, envelope.hard, envelope.cost, len(key),
+    )  # fmt: skip
+    rest = b"".join((head[_CHECKED_FROM:], key, envelope.body))
+    return b"".join((head[:2], struct.pack("<I", zlib.crc32(rest)), rest))
+
+
+def unpack(raw: bytes, *, key: str, schema: bytes, epochs: bytes) -> Envelope:
+    """Return the envelope in `raw`.
+
+    Raises `Rejected` for another format, damage, another key, another schema or another epoch.
+    """
+    if len(raw) < _HEAD.size:
+        raise Rejected("truncated")
+    form, flags, checksum, its_schema, its_epochs, created, soft, hard, cost, length = _HEAD.unpack_from(raw)
+    if form != FORMAT or flags:
+        raise Rejected("format")
+    if zlib.crc32(memoryview(raw)[_CHECKED_FROM:]) != checksum:
+        raise Rejected("damaged")
+    end = _HEAD.size + length
+    if raw[_HEAD.size : end] != key.encode():
+        raise Rejected("key")
+    if its_schema != schema:
+        raise Rejected("schema")
+    if its_epochs != epochs:
+        raise Rejected("epoch")
+    return Envelope(key, its_schema, its_epochs, created, soft, hard, cost, raw[end:])

@@ -1,0 +1,35 @@
+"""What the framework raises, so that callers can tell a wrong call from a server out of reach."""
+
+from django.db import OperationalError
+
+__all__ = ["CachingError", "HostFileError", "HostFileForeign", "MarkFailed", "RedisUnavailable", "UnknownRegion"]
+
+
+class CachingError(Exception):
+    """A declaration or a call that cannot work; the message says what to do."""
+
+
+class UnknownRegion(CachingError, LookupError):
+    """No region of that name is declared."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"There is no cache region {name!r}. Regions: {', '.join(sorted(known)) or 'none'}.")
+
+
+class HostFileError(CachingError):
+    """The file that the processes of one host share cannot be used; the message says why."""
+
+
+class HostFileForeign(HostFileError):
+    """The file belongs to another user: writes of this process would not be seen by the processes that use it."""
+
+
+class RedisUnavailable(CachingError):
+    """Redis did not answer, or answered something that is no answer."""
+
+
+class MarkFailed(OperationalError):
+    """A write was rolled back because its pending mark could not be placed; try again when Redis answers.
+
+    A `DatabaseError`, because Django rolls back for nothing else that is raised around COMMIT.
+    """

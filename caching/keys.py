@@ -1,0 +1,100 @@
+"""Names of cached things: unambiguous, one cluster slot per organisation, no user's text in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+from functools import cached_property
+from hashlib import blake2b
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS
+
+from caching.errors import CachingError
+
+__all__ = ["Key", "Part", "Scope", "digest"]
+
+Part = str | int | UUID | date
+
+_PLAIN_ORG = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def digest(text: str) -> str:
+    """Return 32 hexadecimal digits that stand for `text` in a key (blake2b, 128 bits)."""
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _org_name(org: str) -> str:
+    # "~" stands in no plain name, so a digest never meets an organisation that is called like it.
+    return org if _PLAIN_ORG.fullmatch(org) else "~" + digest(org)
+
+
+def _part_name(part: Part) -> str:
+    # The first letter tells the type: the number 5 and the text "5" are different keys.
+    if isinstance(part, str):
+        return "s" + digest(part)
+    if isinstance(part, UUID):
+        return "u" + part.hex
+    if isinstance(part, int) and not isinstance(part, bool):
+        return f"i{part}"
+    if isinstance(part, date) and not isinstance(part, datetime):
+        return "d" + part.isoformat()
+    raise CachingError(f"A key part must be text, a number, a UUID or a date, not {type(part).__name__}.")
+
+
+class Scope:
+    """All keys of one region and organisation: what a wide mark invalidates."""
+
+    __slots__ = ("org", "region")
+
+    def __init__(self, region: str, org: str) -> None:
+        self.region = region
+        self.org = org
+
+    @property
+    def name(self) -> str:
+        return f"{{{_org_name(self.org)}}}:{self.region}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scope) and (self.region, self.org) == (other.region, other.org)
+
+    def __hash__(self) -> int:
+        return hash((self.region, self.org))
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.name}>"
+
+
+class Key:
+    """One cached value: region, organisation, further parts, and the database it is read from."""
+
+    def __init__(self, region: str, org: str, parts: Iterable[Part] = (), alias: str = DEFAULT_DB_ALIAS) -> None:
+        self.region = region
+        self.org = org
+        self.parts = tuple(parts)
+        self.alias = alias
+
+    @property
+    def local(self) -> tuple[str, str, str, *tuple[Part, ...]]:
+        """The key in local memory, made of the parts themselves: cheap to build on a hit."""
+        return (self.region, self.alias, self.org, *self.parts)
+
+    @cached_property
+    def scope(self) -> Scope:
+        return Scope(self.region, self.org)
+
+    @cached_property
+    def name(self) -> str:
+        """The text that names the value in Redis, behind the project's prefix; the braces are its hash tag."""
+        database = "" if self.alias == DEFAULT_DB_ALIAS else "@" + digest(self.alias)
+        return ":".join((self.scope.name + database, *map(_part_name, self.parts)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and self.local == other.local
+
+    def __hash__(self) -> int:
+        return hash(self.local)
+
+    def __repr__(self) -> str:
+        return f"<Key {self.name}>"

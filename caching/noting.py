@@ -1,0 +1,36 @@
+"""The reader's first step: note the stamps, and only then look for writers under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from caching.keys import Key
+from caching.runtime import runtime
+from caching.stamps import Slots, slots_of
+
+__all__ = ["Noted", "note_stamps"]
+
+
+class Noted(NamedTuple):
+    """The slots of a key and the stamps that stood there before it was read."""
+
+    slots: Slots
+    stamps: tuple[int, int, int]
+
+
+def note_stamps(keys: Iterable[Key]) -> tuple[dict[Key, Noted], set[Key]]:
+    """Return what was noted for each key, and the keys that a writer of this host is just changing.
+
+    Both are empty without stamps: local memory is off then, and Redis alone keeps the promises.
+    """
+    stamps = runtime.stamps
+    if stamps is None:
+        return {}, set()
+    noted = {}
+    for key in keys:
+        slots = slots_of(key)
+        noted[key] = Noted(slots, stamps.note(slots))
+    # Only now: a writer takes its record before it changes the stamps.
+    pending = stamps.pending_slots()
+    return noted, {key for key, each in noted.items() if pending.intersection(each.slots)} if pending else set()

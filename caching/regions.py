@@ -1,0 +1,276 @@
+"""Regions: what a `cached.py` declares, and the methods through which everybody reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS
+
+from caching.conf import conf
+from caching.dependencies import On
+from caching.errors import CachingError
+from caching.invalidation import clear, invalidate
+from caching.keys import Key, Part, Scope
+from caching.noting import Noted
+from caching.reading import Reading
+from caching.registry import registry
+from caching.runtime import runtime
+from caching.snapshots import Snapshot, decoder_for, encode, schema_fingerprint
+from caching.stats import SAMPLE_MASK, Counters
+from caching.steps import Load, Steps, adrive, drive
+from caching.tiers.local import UNDECODED, Entry
+from caching.transactions import in_transaction, note, open_notes
+
+__all__ = ["BaseRegion", "Name", "Region", "WarmKeys"]
+
+_WARM_BATCH = 100
+
+#: A key as callers write it: the organisation, then the parts.
+Name = tuple[Any, ...]
+
+S = TypeVar("S", bound=Snapshot)
+
+#: Given organisations (None: all) and a database, yields what to load: (org, *parts).
+WarmKeys = Callable[[Sequence[str] | None, str], Iterable[tuple[Any, ...]]]
+
+
+class BaseRegion(Generic[S]):
+    """What all regions share: a name, times to live, what makes them stale, counters and the hit path.
+
+    `local_ttl` and `redis_ttl` are seconds. `money` declares that a stale answer is worse than none.
+    `label` is what operators read; `target` the hit rate they expect (0 to 1).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        snapshot: type[S],
+        *,
+        local_ttl: float,
+        redis_ttl: float,
+        fresh_on: Sequence[On] = (),
+        warm: WarmKeys | None = None,
+        label: str = "",
+        money: bool = False,
+        target: float | None = None,
+    ) -> None:
+        self.name = name
+        self.snapshot = snapshot
+        self.fresh_on = tuple(fresh_on)
+        self.warm_keys = warm
+        self.label = label or name.replace("_", " ").capitalize()
+        self.money = money
+        self.target = target
+        self.counters = Counters()
+        self._ttls = {"local_ttl": local_ttl, "redis_ttl": redis_ttl}
+        self._decode = decoder_for(snapshot).decode
+        registry.add(self)
+
+    # --- what is declared ---------------------------------------------------------------------------------------------
+
+    @property
+    def local_ttl(self) -> float:
+        return self._ttl("local_ttl")
+
+    @property
+    def redis_ttl(self) -> float:
+        return self._ttl("redis_ttl")
+
+    def _ttl(self, which: str) -> float:
+        given: Mapping[str, float] = conf.REGIONS.get(self.name, {})
+        return float(given.get(which, self._ttls[which]))
+
+    @cached_property
+    def schema(self) -> bytes:
+        """8 bytes that change with the fields of the snapshot."""
+        return schema_fingerprint(self.snapshot)
+
+    @property
+    def declaration(self) -> tuple[Any, ...]:
+        """What another release must have in common with this one to share values."""
+        return (self.schema, [(on.model._meta.label, on.org, on.parts, on.fields) for on in self.fresh_on])
+
+    def key(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> Key:
+        """Return the key of one value of this region."""
+        return Key(self.name, org, parts, using)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def get(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS, use_cache: bool = True) -> S | None:
+        """Return the snapshot, or None when there is no such row.
+
+        `using` is the alias of the database to read, a primary; with `use_cache=False` it is read directly and
+        nothing is kept. Raises what the database raises, and nothing when Redis is out of reach.
+        """
+        entry = self.hit((self.name, using, org, *parts)) if use_cache and not open_notes else None
+        if entry is None:
+            entry = drive(self._one(Key(self.name, org, parts, using), use_cache))
+        return self.value(entry)
+
+    async def aget(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS, use_cache: bool = True) -> S | None:
+        """`get` for coroutines."""
+        entry = self.hit((self.name, using, org, *parts)) if use_cache and not open_notes else None
+        if entry is None:
+            entry = await adrive(self._one(Key(self.name, org, parts, using), use_cache))
+        return self.value(entry)
+
+    def entry(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> Entry:
+        """Return the JSON as it is sent, with its entity tag: `entry.body` is `null` when there is no such row."""
+        found = self.hit((self.name, using, org, *parts)) if not open_notes else None
+        return found or drive(self._one(Key(self.name, org, parts, using), use_cache=True))
+
+    def get_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
+        """Return the snapshots of many keys, given as `(org, *parts)`: one round trip, one query for all missing."""
+        return self._named(drive(self.read([Key(self.name, org, parts, using) for org, *parts in names])))
+
+    async def aget_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
+        """`get_many` for coroutines."""
+        return self._named(await adrive(self.read([Key(self.name, org, parts, using) for org, *parts in names])))
+
+    def read(self, keys: Sequence[Key], *, use_cache: bool = True) -> Steps[dict[Key, Entry]]:
+        """Return the steps that find an entry for each of the keys, all of one database."""
+        raise NotImplementedError
+
+    def _one(self, key: Key, use_cache: bool) -> Steps[Entry]:
+        return (yield from self.read([key], use_cache=use_cache))[key]
+
+    def _named(self, entries: dict[Key, Entry]) -> dict[Name, S | None]:
+        return {(key.org, *key.parts): self.value(entry) for key, entry in entries.items()}
+
+    def hit(self, local_key: tuple[Any, ...]) -> Entry | None:
+        """Return the valid entry in local memory, if there is one; callers see to their own transaction.
+
+        The path that every request takes: no lock, one clock, no call that is not needed.
+        """
+        local = runtime.local
+        if local is None:
+            return None
+        entry = local.entries.get(local_key)
+        if entry is None:
+            return None
+        now = local.clock.now()
+        values = local.stamps.values
+        if (
+            now < entry.until
+            and now < local.trusted_until
+            and values[entry.key_slot] == entry.key_stamp
+            and values[entry.scope_slot] == entry.scope_stamp
+            and values[entry.region_slot] == entry.region_stamp
+        ):
+            entry.visited = True
+            counters = self.counters
+            counters.local_hits += 1
+            if not counters.local_hits & SAMPLE_MASK:
+                self._sample(local_key)
+            return entry
+        # Too old, stale, or the stamps file must be looked at first.
+        found = runtime.find(local_key)
+        self.counters.local_hits += found is not None
+        return found
+
+    def _sample(self, local_key: tuple[Any, ...]) -> None:
+        # Timing every hit would cost more than the hit; one in many is done once more, and timed.
+        counters = self.counters
+        began = time.perf_counter_ns()
+        self.hit(local_key)
+        counters.local_ns += time.perf_counter_ns() - began
+        counters.local_samples += 1
+        counters.local_hits -= 1
+        runtime.statistics.share()
+
+    def value(self, entry: Entry) -> S | None:
+        """Return the entry's snapshot, decoded at most once; None when there is no such row."""
+        value = entry.value
+        if value is UNDECODED:
+            value = self._decode(entry.body)
+            if runtime.local is None:
+                entry.value = value
+            else:
+                runtime.local.decoded(entry, value)
+        return value  # type: ignore[no-any-return]
+
+    def keep(self, key: Key, entry: Entry, noted: Noted, seconds_left: float) -> None:
+        """Put an entry into local memory under the stamps noted before it was read."""
+        local = runtime.local
+        if local is None:
+            return
+        ttl = min(self.local_ttl, seconds_left)
+        if entry.value is None:
+            ttl = min(ttl, conf.NEGATIVE_TTL)
+        if runtime.redis is not None:
+            ttl = min(ttl, conf.LOCAL_TTL_WITH_REDIS)
+        entry.place(key.local, noted.slots, noted.stamps, local.clock.now() + ttl)
+        local.put(entry)
+
+    # --- clearing and warming -----------------------------------------------------------------------------------------
+
+    def invalidate(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> None:
+        """Make one key stale on all hosts, now and again when the open transaction commits.
+
+        Raises `MarkFailed` when Redis is out of reach.
+        """
+        self._invalidate(Key(self.name, org, parts, using), using)
+
+    def invalidate_org(self, org: str, *, using: str = DEFAULT_DB_ALIAS) -> None:
+        """Make every key of the organisation in this region stale, as `invalidate` does for one."""
+        self._invalidate(Scope(self.name, org), using)
+
+    def _invalidate(self, item: Key | Scope, alias: str) -> None:
+        invalidate([item])
+        if in_transaction(alias):
+            note(alias, [item])
+
+    def clear(self, org: str | None = None) -> None:
+        """Forget the region, or an organisation in it, on all hosts: one small write, whatever it holds.
+
+        Raises `RedisUnavailable`; nothing is cleared then.
+        """
+        clear(self.name, org)
+
+    def warm(self, orgs: Sequence[str] | None = None, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[int]:
+        """Load what the region declares as hot, for these organisations or all; yields how many keys each batch had."""
+        names = iter(self.warm_keys(orgs, using)) if self.warm_keys else iter(())
+        while batch := list(islice(names, _WARM_BATCH)):
+            self.get_many(batch, using=using)
+            yield len(batch)
+
+
+class Region(BaseRegion[S]):
+    """A region whose values are loaded from the database, one by one or many at once.
+
+    `load(org, *parts, using=alias)` returns a snapshot or None; `load_many(names, using=alias)`, for `(org, *parts)`
+    in `names`, a dictionary without the missing ones. One of the two is enough.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        snapshot: type[S],
+        *,
+        load: Callable[..., S | None] | None = None,
+        load_many: Callable[..., Mapping[Any, S]] | None = None,
+        **options: Any,
+    ) -> None:
+        if load is None and load_many is None:
+            raise CachingError(f"Region {name!r} needs load= or load_many=.")
+        self._load = load
+        self._load_many = load_many
+        super().__init__(name, snapshot, **options)
+
+    def load_rows(self, names: Sequence[Name], alias: str) -> Mapping[Name, S | None]:
+        """Load from the database, around the cache."""
+        if self._load_many is not None and (len(names) > 1 or self._load is None):
+            return self._load_many(names, using=alias)
+        load = self._load
+        assert load is not None  # noqa: S101 -- for the type checker; __init__ has seen to it
+        return {name: load(*name, using=alias) for name in names}
+
+    def read(self, keys: Sequence[Key], *, use_cache: bool = True) -> Steps[dict[Key, Entry]]:
+        if use_cache:
+            return (yield from Reading(self, keys).steps())
+        loaded = yield Load(self, keys)
+        return {key: Entry(encode(value), value) for key, value in loaded.values.items()}

@@ -1,0 +1,57 @@
+"""Every declared region of the process, by name."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from caching.dependencies import DependencyMap
+from caching.errors import CachingError, UnknownRegion
+
+if TYPE_CHECKING:
+    from caching.regions import BaseRegion
+
+__all__ = ["Registry", "registry"]
+
+
+class Registry:
+    """Regions register themselves when their `cached.py` is imported."""
+
+    def __init__(self) -> None:
+        self.regions: dict[str, BaseRegion[Any]] = {}
+
+    def add(self, region: BaseRegion[Any]) -> None:
+        if region.name in self.regions:
+            raise CachingError(f"Two cache regions are called {region.name!r}; names are unique in a project.")
+        self.regions[region.name] = region
+        self._forget_derived()
+
+    def remove(self, region: BaseRegion[Any]) -> None:
+        """Take a region out again, as tests of declarations do."""
+        del self.regions[region.name]
+        self._forget_derived()
+
+    def _forget_derived(self) -> None:
+        for name in ("dependencies", "fingerprint"):
+            self.__dict__.pop(name, None)
+
+    def get(self, name: str) -> BaseRegion[Any]:
+        """Return the region of that name; raises `UnknownRegion`, which names the declared ones."""
+        try:
+            return self.regions[name]
+        except KeyError:
+            raise UnknownRegion(name, list(self.regions)) from None
+
+    @cached_property
+    def dependencies(self) -> DependencyMap:
+        return DependencyMap(self.regions.values())
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """8 bytes that change with what is declared: releases with other dependencies never share values."""
+        text = repr(sorted((region.name, region.declaration) for region in self.regions.values()))
+        return blake2b(text.encode(), digest_size=8).digest()
+
+
+registry = Registry()

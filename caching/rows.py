@@ -1,0 +1,76 @@
+"""The values that keys are made of, read from rows and from instances, and noted for the open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from django.db.models.constants import LOOKUP_SEP
+
+from caching.dependencies import Row
+from caching.registry import registry
+from caching.transactions import note
+
+__all__ = ["batches", "field_names", "note_rows", "row_of", "rows_of", "stored_rows"]
+
+#: Fewer than the variables that SQLite takes in one statement.
+_BATCH = 10_000
+
+T = TypeVar("T")
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield the items in runs that fit into one statement."""
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]
+
+
+def stored_rows(model: type[Model], pks: Collection[Any], alias: str) -> list[Row]:
+    """Return the rows as they stand in the database."""
+    paths = registry.dependencies.paths(model)
+    return list(model._base_manager.using(alias).filter(pk__in=pks).order_by().values(*paths)) if paths else []
+
+
+def row_of(instance: Model) -> Row | None:
+    """Return the row from the instance's own attributes, or None when only the database knows it."""
+    row: dict[str, Any] = {}
+    for path in registry.dependencies.paths(type(instance)):
+        if LOOKUP_SEP in path:
+            return None
+        field = instance._meta.pk if path == "pk" else instance._meta.get_field(path)
+        value = getattr(instance, field.attname)
+        if hasattr(value, "resolve_expression"):
+            return None
+        # What was assigned may be text where a row has a UUID or a date: another key.
+        row[path] = field.to_python(value) if not field.is_relation else field.target_field.to_python(value)
+    return row
+
+
+def rows_of(instances: Iterable[Model], alias: str) -> Iterator[Row]:
+    """Yield the rows of saved instances, from memory where possible."""
+    remaining = iter(instances)
+    while batch := list(islice(remaining, _BATCH)):
+        rows = [row_of(instance) for instance in batch]
+        if None in rows:
+            yield from stored_rows(type(batch[0]), [instance.pk for instance in batch], alias)
+        else:
+            yield from (row for row in rows if row is not None)
+
+
+def note_rows(model: type[Model], rows: Iterable[Row], alias: str, *, changed: frozenset[str] | None = None) -> None:
+    """Note the keys of these rows as dirty; `changed` names the fields that an update changed."""
+    affected = registry.dependencies.affected
+    note(alias, [item for row in rows for item in affected(model, row, alias=alias, changed=changed)])
+
+
+def field_names(model: type[Model], given: Iterable[str]) -> frozenset[str]:
+    """Return the fields under all their names: `org` is `org_id`, too, and the primary key is `pk`."""
+    names: set[str] = set()
+    for name in given:
+        field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+        names.update((name, field.name, field.attname))
+        if field.primary_key:
+            names.add("pk")
+    return frozenset(names)

@@ -1,0 +1,110 @@
+"""The protocol's atomic steps as Lua scripts, and the commands the rest of the framework sends to Redis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha1
+from typing import Any
+
+from caching.envelope import EPOCHS_SLICE
+
+__all__ = ["FILL", "LEASE", "MARK", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script"]
+
+Argument = bytes | str | int | float
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its words, or a script with keys and arguments (sent by digest, by text when unknown)."""
+
+    words: tuple[Argument, ...] = ()
+    script: Script | None = None
+
+    def wire(self, *, by_text: bool = False) -> tuple[Argument, ...]:
+        if self.script is None:
+            return self.words
+        return ("EVAL", self.script.text, *self.words) if by_text else ("EVALSHA", self.script.digest, *self.words)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Lua script; call it with its keys and arguments to get the command."""
+
+    text: str
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha1(self.text.encode(), usedforsecurity=False).hexdigest())
+
+    def __call__(self, keys: list[str], *arguments: Argument) -> Command:
+        return Command((len(keys), *keys, *arguments), self)
+
+
+def command(*words: Any) -> Command:
+    """Return a plain command."""
+    return Command(words)
+
+
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+
+#: keys lease, pending, wide pending, value; arguments token, lease in ms, epochs ("" when the value was seen and
+#: rejected). Answers pending (a writer is under way), value (somebody filled meanwhile), taken or held.
+LEASE = Script(
+    _NOW
+    + f"""
+for i = 2, 3 do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now) end
+if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then return 'pending' end
+if ARGV[3] ~= '' and redis.call('GETRANGE', KEYS[4], {EPOCHS_SLICE[0]}, {EPOCHS_SLICE[1]}) == ARGV[3] then
+  return 'value'
+end
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'taken' end
+return 'held'
+"""
+)
+
+#: keys lease, value; arguments token, envelope ("" to give the lease back), TTL in ms. Answers 1 if the lease was ours.
+FILL = Script(
+    """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
+redis.call('DEL', KEYS[1])
+return 1
+"""
+)
+
+#: keys value, lease, pending; arguments commit id, ms until the mark runs out. Deleting first lets the mark through
+#: when Redis is out of memory: the limit is looked at only before a script's first write.
+MARK = Script(
+    _NOW
+    + """
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
+"""
+)
+
+# Written even when the mark is gone, so that whoever watches the key hears that the commit is done.
+_LEAVE = """
+if redis.call('ZREM', pending, ARGV[1]) == 0 then
+  redis.call('ZADD', pending, 0, ARGV[1])
+  redis.call('ZREM', pending, ARGV[1])
+end
+"""
+
+#: keys value, lease, pending; argument commit id.
+UNMARK = Script("local pending = KEYS[3]\n" + _LEAVE + "redis.call('DEL', KEYS[1], KEYS[2])\n")
+
+#: keys epoch of the scope, wide pending; arguments commit id, ms, fresh epoch.
+WIDE_MARK = Script(
+    _NOW
+    + """
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[3])
+redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+"""
+)
+
+#: keys epoch of the scope, wide pending; arguments commit id, fresh epoch.
+WIDE_UNMARK = Script("local pending = KEYS[2]\n" + _LEAVE + "redis.call('SET', KEYS[1], ARGV[2])\n")

@@ -1,0 +1,178 @@
+"""What the cache did: counted in plain attributes on the hit path, added up over the processes of the host."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import threading
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+from caching.errors import HostFileError
+from caching.hostfile import BLOCKS, HEADER_BYTES, HostFile, host_file_path
+from caching.registry import registry
+
+__all__ = ["COUNTERS", "SAMPLE_MASK", "Counters", "Statistics", "hit_rate"]
+
+logger = logging.getLogger("caching")
+
+#: Every so many local hits (a power of two, less one) one is timed and the counters are shown to the other processes.
+SAMPLE_MASK: Final = 63
+
+#: `*_ns` are nanoseconds added up over as many `*_samples`; `entries` and `bytes` are what local memory holds now.
+COUNTERS: Final = (
+    "local_hits", "redis_hits", "misses", "bypassed", "loads", "load_ns", "refused", "rejected", "errors",
+    "invalidations", "evictions", "local_ns", "local_samples", "redis_ns", "redis_samples", "miss_ns", "miss_samples",
+    "entries", "bytes",
+)  # fmt: skip
+_GAUGES: Final = ("entries", "bytes")
+
+
+class Counters:
+    """The counters of one region in this process.
+
+    `misses` counts requests that the database answered; `bypassed` how many of these may not use the cache (a writer
+    is pending, or the caller's own transaction has written); `refused` loads that may not fill it; `rejected` values in
+    Redis of another epoch, schema, format, key, or damaged; `errors` round trips that Redis did not answer.
+    """
+
+    __slots__ = COUNTERS
+    local_hits: int
+    redis_hits: int
+    misses: int
+    bypassed: int
+    loads: int
+    load_ns: int
+    refused: int
+    rejected: int
+    errors: int
+    invalidations: int
+    evictions: int
+    local_ns: int
+    local_samples: int
+    redis_ns: int
+    redis_samples: int
+    miss_ns: int
+    miss_samples: int
+    entries: int
+    bytes: int
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        for name in COUNTERS:
+            setattr(self, name, 0)
+
+    def values(self) -> list[int]:
+        return [getattr(self, name) for name in COUNTERS]
+
+
+def hit_rate(numbers: Mapping[str, int]) -> float:
+    """Return the share of requests that a tier answered, 0.0 to 1.0; 0.0 when there were none."""
+    hits = numbers["local_hits"] + numbers["redis_hits"]
+    requests = hits + numbers["misses"]
+    return hits / requests if requests else 0.0
+
+
+class Statistics:
+    """Adds up the regions' counters of all processes of the host through a file they share.
+
+    Without such a file it knows this process alone. Other processes' figures lag by up to `SAMPLE_MASK` local hits.
+    """
+
+    def __init__(self) -> None:
+        self._regions = {name: region.counters for name, region in sorted(registry.regions.items())}
+        self._lock = threading.Lock()
+        self._row = struct.Struct(f"={len(COUNTERS) * len(self._regions)}Q")
+        self._file: HostFile | None = None
+        self._block = 0
+        self._inherited: list[int] = []
+        names = blake2b(repr((COUNTERS, list(self._regions))).encode(), digest_size=6).hexdigest()
+        try:
+            self._file = HostFile(host_file_path(f"stats-{names}"), layout=b"stats1", size=self._row.size * BLOCKS)
+            self._claim(self._file)
+        except HostFileError as error:
+            self._file = None
+            logger.warning("Statistics are of this process alone: %s", error)
+
+    def _claim(self, file: HostFile) -> None:
+        self._block = file.claim_block()
+        # What a process counted that has ended since still happened; its memory, though, is gone.
+        self._inherited = list(self._row.unpack_from(file.view, self._at(self._block)))
+        for index, name in enumerate(COUNTERS * len(self._regions)):
+            if name in _GAUGES:
+                self._inherited[index] = 0
+
+    def _at(self, block: int) -> int:
+        return HEADER_BYTES + block * self._row.size
+
+    def share(self) -> None:
+        """Show this process's counters to the others."""
+        if self._file is not None:
+            with self._lock:
+                self._row.pack_into(self._file.view, self._at(self._block), *self._own())
+
+    def _own(self) -> Iterable[int]:
+        mine = [value for counters in self._regions.values() for value in counters.values()]
+        return map(sum, zip(mine, self._inherited, strict=True)) if self._inherited else mine
+
+    def host(self) -> dict[str, dict[str, int]]:
+        """Return the counters of every region, added up over all processes of this host."""
+        self.share()
+        totals = [0] * (len(COUNTERS) * len(self._regions))
+        if self._file is None:
+            totals = list(self._own())
+        else:
+            gauges = [name in _GAUGES for name in COUNTERS] * len(self._regions)
+            for block in range(self._file.claimed_blocks()):
+                lives = block == self._block or self._file.is_held(block)
+                row = self._row.unpack_from(self._file.view, self._at(block))
+                totals = [
+                    total + (value if lives or not gauge else 0)
+                    for total, value, gauge in zip(totals, row, gauges, strict=True)
+                ]
+        width = len(COUNTERS)
+        return {
+            region: dict(zip(COUNTERS, totals[index * width : (index + 1) * width], strict=True))
+            for index, region in enumerate(self._regions)
+        }
+
+    def process(self) -> dict[str, dict[str, int]]:
+        """Return the counters of every region of this process alone."""
+        return {
+            region: dict(zip(COUNTERS, counters.values(), strict=True)) for region, counters in self._regions.items()
+        }
+
+    def close(self) -> None:
+        """Leave the block to the next process."""
+        if self._file is not None:
+            self.share()
+            self._file.close()
+            self._file = None
+
+
+def describe(numbers: Mapping[str, int]) -> dict[str, Any]:
+    """Return what people read of a region's counters: requests, rates, mean times in milliseconds, memory in bytes."""
+
+    def mean_ms(kind: str) -> float:
+        return numbers[f"{kind}_ns"] / numbers[f"{kind}_samples"] / 1e6 if numbers[f"{kind}_samples"] else 0.0
+
+    hits = numbers["local_hits"] + numbers["redis_hits"]
+    requests = hits + numbers["misses"]
+    spent = (
+        numbers["local_hits"] * mean_ms("local")
+        + numbers["redis_hits"] * mean_ms("redis")
+        + numbers["misses"] * mean_ms("miss")
+    )
+    return {
+        **{name: numbers[name] for name in COUNTERS if not name.endswith(("_ns", "_samples"))},
+        "requests": requests,
+        "hits": hits,
+        "hit_rate": hit_rate(numbers),
+        "avg_access_ms": spent / requests if requests else 0.0,
+        "avg_local_ms": mean_ms("local"),
+        "avg_redis_ms": mean_ms("redis"),
+        "avg_miss_ms": mean_ms("miss"),
+    }

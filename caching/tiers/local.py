@@ -1,0 +1,179 @@
+"""Local memory: bounded, shared by all threads of the process, valid only under the host's stamps."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from hashlib import blake2b
+from typing import Any, Final
+
+from caching.clock import Clock
+from caching.conf import conf
+from caching.stamps import Slots, Stamps
+
+__all__ = ["UNDECODED", "Entry", "LocalTier"]
+
+#: Stands for a snapshot nobody has asked for yet: the bytes were enough.
+UNDECODED: Final = object()
+
+# Entry object, dictionary slot, key tuple: measured on CPython 3.11.
+_ENTRY_BYTES: Final = 600
+# A decoded snapshot takes about this many times the bytes of its JSON.
+_SNAPSHOT_FACTOR: Final = 3
+
+LocalKey = tuple[Any, ...]
+
+
+class Entry:
+    """One value: its JSON, its snapshot (decoded at most once) and what it is valid under.
+
+    `until` is the clock's `now` after which it is no hit; `may_be_kept` says that Redis had or accepted it (or that
+    there is no Redis); `parts` are the entries a list is composed of; `visited` belongs to the eviction.
+    """
+
+    __slots__ = (
+        "_etag", "body", "key", "key_slot", "key_stamp", "may_be_kept", "newer", "older", "parts", "region_slot",
+        "region_stamp", "scope_slot", "scope_stamp", "size", "until", "value", "visited",
+    )  # fmt: skip
+
+    def __init__(self, body: bytes, value: Any = UNDECODED, *, parts: tuple[Entry, ...] = ()) -> None:
+        self.body = body
+        self.value = value
+        self.parts = parts
+        self.may_be_kept = False
+        self._etag: str | None = None
+        self.visited = False
+        self.size = 0
+        self.newer: Entry | None = None
+        self.older: Entry | None = None
+
+    @property
+    def etag(self) -> str:
+        """The strong HTTP entity tag of the body, in quotes."""
+        if self._etag is None:
+            self._etag = f'"{blake2b(self.body, digest_size=12).hexdigest()}"'
+        return self._etag
+
+    def place(self, key: LocalKey, slots: Slots, noted: tuple[int, int, int], until: float) -> None:
+        """Bind the entry to its key and to the stamps noted before it was read."""
+        self.key = key
+        self.key_slot, self.scope_slot, self.region_slot = slots
+        self.key_stamp, self.scope_stamp, self.region_stamp = noted
+        self.until = until
+
+
+class LocalTier:
+    """Entries by key, evicted by SIEVE (Zhang et al., NSDI 2024): a hit costs one store, no lock and no reordering.
+
+    `entries` is read directly by the regions' hit path, which checks clock and stamps itself; everything else goes
+    through the methods. `trusted_until` is the clock's `now` after which the file of stamps must be looked at again.
+    """
+
+    def __init__(self, clock: Clock, stamps: Stamps) -> None:
+        self.clock = clock
+        self.stamps = stamps
+        self.entries: dict[LocalKey, Entry] = {}
+        self.trusted_until = 0.0
+        self.evictions = 0
+        self.bytes = 0
+        self.bytes_of: Counter[str] = Counter()
+        self.entries_of: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._newest: Entry | None = None
+        self._oldest: Entry | None = None
+        self._hand: Entry | None = None
+
+    def is_valid(self, entry: Entry) -> bool:
+        """Whether the entry is within its time and no writer has changed its stamps."""
+        values = self.stamps.values
+        return (
+            self.clock.now() < entry.until
+            and values[entry.key_slot] == entry.key_stamp
+            and values[entry.scope_slot] == entry.scope_stamp
+            and values[entry.region_slot] == entry.region_stamp
+        )
+
+    def put(self, entry: Entry) -> None:
+        """Keep a placed entry, unless its stamps have changed already; makes room by evicting others."""
+        if not self.is_valid(entry):
+            return
+        entry.size = _ENTRY_BYTES + len(entry.body) * (1 if entry.value is UNDECODED else 1 + _SNAPSHOT_FACTOR)
+        if entry.size > conf.LOCAL_MAX_BYTES or conf.LOCAL_MAX_ENTRIES < 1:
+            return
+        with self._lock:
+            previous = self.entries.get(entry.key)
+            if previous is not None:
+                self._unlink(previous)
+            self.entries[entry.key] = entry
+            entry.older, self._newest = self._newest, entry
+            if entry.older is None:
+                self._oldest = entry
+            else:
+                entry.older.newer = entry
+            self._account(entry, 1)
+            while len(self.entries) > conf.LOCAL_MAX_ENTRIES or self.bytes > conf.LOCAL_MAX_BYTES:
+                self._evict(entry)
+
+    def decoded(self, entry: Entry, value: Any) -> None:
+        """Keep the decoded snapshot beside the bytes."""
+        entry.value = value
+        with self._lock:
+            if entry.size and self.entries.get(entry.key) is entry:
+                grown = len(entry.body) * _SNAPSHOT_FACTOR
+                entry.size += grown
+                self.bytes += grown
+                self.bytes_of[entry.key[0]] += grown
+
+    def discard(self, entry: Entry) -> None:
+        """Drop an entry that was found stale or expired."""
+        with self._lock:
+            if self.entries.get(entry.key) is entry:
+                self._unlink(entry)
+                del self.entries[entry.key]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self.entries.clear()
+            self.bytes_of.clear()
+            self.entries_of.clear()
+            self.bytes = 0
+            self._newest = self._oldest = self._hand = None
+
+    def after_fork_in_child(self) -> None:
+        """Forget a lock that a thread of the parent may have held."""
+        self._lock = threading.Lock()
+        self.clear()
+
+    # --- SIEVE: a queue by age, and a hand that walks from the oldest to the newest ------------------------------------
+
+    def _evict(self, spared: Entry) -> None:
+        hand = self._hand or self._oldest
+        while hand is not None and (hand.visited or hand is spared):
+            hand.visited = False
+            hand = hand.newer or self._oldest
+        if hand is not None:
+            self._hand = hand
+            self._unlink(hand)
+            del self.entries[hand.key]
+            self.evictions += 1
+
+    def _unlink(self, entry: Entry) -> None:
+        if self._hand is entry:
+            self._hand = entry.newer
+        if entry.newer is None:
+            self._newest = entry.older
+        else:
+            entry.newer.older = entry.older
+        if entry.older is None:
+            self._oldest = entry.newer
+        else:
+            entry.older.newer = entry.newer
+        entry.newer = entry.older = None
+        self._account(entry, -1)
+
+    def _account(self, entry: Entry, sign: int) -> None:
+        region = entry.key[0]
+        self.bytes += sign * entry.size
+        self.bytes_of[region] += sign * entry.size
+        self.entries_of[region] += sign

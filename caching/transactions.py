@@ -1,0 +1,132 @@
+"""Which keys each open transaction dirties, and the wrapper around COMMIT that acts on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from django.db import DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from caching.conf import conf
+from caching.invalidation import Invalidation, invalidate
+from caching.keys import Key, Scope
+
+__all__ = ["atomic", "dirty_keys", "in_transaction", "note", "open_notes", "wrap_connection"]
+
+_NOTES = "_caching_notes"
+_WRAPPED = "_caching_wrapped"
+
+
+class Notes:
+    """The keys and scopes that one transaction dirties; many keys of one scope become the scope."""
+
+    def __init__(self) -> None:
+        self.keys: set[Key] = set()
+        self.scopes: set[Scope] = set()
+        self._count: Counter[Scope] = Counter()
+
+    def add(self, item: Key | Scope) -> None:
+        if isinstance(item, Key):
+            if item in self.keys or item.scope in self.scopes:
+                return
+            self._count[item.scope] += 1
+            if self._count[item.scope] <= conf.WIDE_MARK_ABOVE:
+                self.keys.add(item)
+                return
+            item = item.scope
+        if item not in self.scopes:
+            self.scopes.add(item)
+            self.keys = {key for key in self.keys if key.scope != item}
+
+    def covers(self, key: Key) -> bool:
+        return key in self.keys or key.scope in self.scopes
+
+
+#: The notes of all open transactions of this process: while it is empty, reads need not ask their connection.
+open_notes: dict[int, Notes] = {}
+
+
+def atomic(using: str | None = None, *, durable: bool = False) -> AbstractContextManager[None]:
+    """Return Django's `atomic`; the one place that a database with transactions of its own kind will change."""
+    return transaction.atomic(using=using, durable=durable)
+
+
+def in_transaction(alias: str) -> bool:
+    """Whether this thread has a transaction open: what it reads may be uncommitted or old, and must not fill."""
+    connection = connections[alias]
+    return connection.in_atomic_block or not connection.get_autocommit()
+
+
+def note(alias: str, items: Iterable[Key | Scope]) -> None:
+    """Note what the open transaction dirties; without one the write has been committed, and acts at once."""
+    connection = connections[alias]
+    if not in_transaction(alias):
+        invalidate(items)
+        return
+    notes = connection.__dict__.get(_NOTES)
+    if notes is None:
+        notes = connection.__dict__[_NOTES] = open_notes[id(connection)] = Notes()
+    for item in items:
+        notes.add(item)
+
+
+def dirty_keys(alias: str, keys: Iterable[Key]) -> set[Key]:
+    """Return those of `keys` that the transaction open in this thread has dirtied."""
+    notes: Notes | None = connections[alias].__dict__.get(_NOTES)
+    return {key for key in keys if notes.covers(key)} if notes is not None else set()
+
+
+def _forget(connection: BaseDatabaseWrapper) -> Notes | None:
+    open_notes.pop(id(connection), None)
+    notes: Notes | None = connection.__dict__.pop(_NOTES, None)
+    return notes
+
+
+def wrap_connection(connection: BaseDatabaseWrapper) -> None:
+    """Wrap the connection's `commit`, `rollback` and `close`; a connection is wrapped once and reconnects as it is."""
+    _forget(connection)
+    if connection.__dict__.get(_WRAPPED):
+        return
+    connection.__dict__[_WRAPPED] = True
+    connection.commit = _committing(connection, connection.commit)  # type: ignore[method-assign]
+    for name in ("rollback", "close"):
+        setattr(connection, name, _ending(connection, getattr(connection, name)))
+
+
+def _committing(connection: BaseDatabaseWrapper, commit: Callable[[], Any]) -> Callable[[], None]:
+    def commit_with_marks() -> None:
+        notes = _forget(connection)
+        if notes is None:
+            commit()
+            return
+        # Only a DatabaseError may leave this function before the commit: Django rolls back for no other.
+        invalidation = Invalidation((*notes.keys, *notes.scopes))
+        try:
+            invalidation.begin()
+        except DatabaseError:
+            raise
+        except BaseException:
+            connection.rollback()
+            raise
+        try:
+            commit()
+        except BaseException:
+            invalidation.abandon()
+            raise
+        # Before any on_commit callback, which may raise and so cancel those behind it.
+        invalidation.finish()
+
+    return commit_with_marks
+
+
+def _ending(connection: BaseDatabaseWrapper, end: Callable[[], Any]) -> Callable[[], None]:
+    def end_and_forget() -> None:
+        try:
+            end()
+        finally:
+            _forget(connection)
+
+    return end_and_forget
