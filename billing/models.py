@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, NoReturn
 
 from django.db import models
 
-from billing.exceptions import AppendOnlyError
+from billing.append_only import AppendOnlyModel
 from caching.models import CachedModel
 from orders.models import Order
 from restaurant.money import MAX_DIGITS, STORED_PLACES
 from restaurant.profiles.models import BusinessProfile
 from restaurant.profiles.phones import validate_phone
-
-
-class AppendOnlyModel(CachedModel):
-    """A row that is written once; what was wrong is put right by a further row."""
-
-    class Meta(CachedModel.Meta):
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert the row; raise AppendOnlyError when it is already stored."""
-        if not self._state.adding:
-            raise AppendOnlyError(f"A stored {self._meta.verbose_name} is never changed; add a correcting row instead.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002 - Django's signature, whatever is passed
-        """Raise AppendOnlyError; only the removal of a whole organisation removes rows, by query set."""
-        raise AppendOnlyError(f"A stored {self._meta.verbose_name} is never deleted; add a correcting row instead.")
 
 
 class Customer(CachedModel):

@@ -1,0 +1,92 @@
+"""Orders are read newest first, of one organisation only, in as few queries as can be."""
+
+from datetime import date, timedelta
+from uuid import uuid4
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from orders.models import Order
+from orders.selectors import (
+    menu_items,
+    order_counts_by_status,
+    order_get,
+    order_refs_active,
+    order_refs_by_status,
+    order_refs_page,
+    orders_get,
+)
+from orders.statuses import ACTIVE, Status
+from restaurant.profiles.models import BusinessProfile
+from tests.factories import NOON, BusinessProfileFactory, MenuItemFactory, OrderFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def profile() -> BusinessProfile:
+    return BusinessProfileFactory()
+
+
+def _refs(*orders: Order) -> list[tuple[object, int]]:
+    return [(order.pk, order.version) for order in orders]
+
+
+def test_an_order_comes_with_its_lines_in_two_queries(
+    profile: BusinessProfile, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    order = OrderFactory(org=profile, lines=3)
+    with django_assert_num_queries(2):
+        found = order_get(org_id=profile.org_id, order_id=order.pk)
+        assert found is not None
+        assert len(found.lines.all()) == 3
+
+
+def test_an_order_of_another_organisation_is_not_found(profile: BusinessProfile) -> None:
+    order = OrderFactory()
+    assert order_get(org_id=profile.org_id, order_id=order.pk) is None
+    assert orders_get(org_id=profile.org_id, order_ids=[order.pk]) == []
+
+
+def test_many_orders_cost_two_queries(
+    profile: BusinessProfile, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    orders = [OrderFactory(org=profile, lines=2) for _ in range(5)]
+    with django_assert_num_queries(2):
+        found = orders_get(org_id=profile.org_id, order_ids=[order.pk for order in orders] + [uuid4()])
+        assert sum(len(order.lines.all()) for order in found) == 10
+
+
+def test_the_active_list_holds_exactly_the_orders_that_are_not_finished(profile: BusinessProfile) -> None:
+    orders = [OrderFactory(org=profile, status=status) for status in Status]
+    OrderFactory(status=Status.PENDING)
+    expected = [order for order in reversed(orders) if order.status in ACTIVE]
+    assert order_refs_active(org_id=profile.org_id) == _refs(*expected)
+
+
+def test_orders_are_listed_by_status(profile: BusinessProfile) -> None:
+    ready = OrderFactory(org=profile, status=Status.READY)
+    OrderFactory(org=profile, status=Status.PAID)
+    assert order_refs_by_status(org_id=profile.org_id, status="ready") == _refs(ready)
+
+
+def test_pages_run_from_the_newest_order_to_the_oldest(profile: BusinessProfile) -> None:
+    first, second, third = (OrderFactory(org=profile, placed_at=NOON + timedelta(hours=hour)) for hour in range(3))
+    twin = OrderFactory(org=profile, placed_at=third.placed_at)
+    assert order_refs_page(org_id=profile.org_id, page=1, page_size=3) == (4, _refs(twin, third, second))
+    assert order_refs_page(org_id=profile.org_id, page=2, page_size=3) == (4, _refs(first))
+    assert order_refs_page(org_id=profile.org_id, page=3, page_size=3) == (4, [])
+
+
+def test_the_orders_of_a_day_are_counted_by_status(profile: BusinessProfile) -> None:
+    for status in ("paid", "paid", "pending"):
+        OrderFactory(org=profile, status=status)
+    OrderFactory(org=profile, placed_at=NOON - timedelta(days=1))
+    assert order_counts_by_status(org_id=profile.org_id, day=date(2026, 3, 14)) == {"paid": 2, "pending": 1}
+
+
+def test_the_menu_is_sorted_and_of_one_organisation(profile: BusinessProfile) -> None:
+    for category, name in (("Mains", "Pie"), ("Drinks", "Tea"), ("Drinks", "Ale")):
+        MenuItemFactory(org=profile, category=category, name=name)
+    MenuItemFactory()
+    assert [item.name for item in menu_items(org_id=profile.org_id)] == ["Ale", "Tea", "Pie"]
