@@ -26,14 +26,14 @@ S = TypeVar("S", bound=Snapshot)
 _ATTEMPTS = 5
 
 
-class Refs(Snapshot):
+class Refs(Snapshot, frozen=True):
     """What a list caches: how many rows it is a part of, and (id, version) of the rows it shows, in order."""
 
     count: int
     items: tuple[tuple[UUID, int], ...]
 
 
-class Listing(Snapshot, Generic[S]):
+class Listing(Snapshot, Generic[S], frozen=True):
     """What a read of a list returns; sent as `{"count": 2, "results": [...]}`."""
 
     count: int
@@ -71,7 +71,7 @@ class ListRegion(Region[Any], Generic[S]):
         scratch = Counters()
         lists = Reading(self, [key], counters=scratch, local=False)
         listed = (yield from lists.steps())[key]
-        refs: Refs = self.value(listed)
+        refs: Refs = self.value(listed)  # type: ignore[assignment]
         reading = Reading(self.items, self._item_keys(key, refs), counters=Counters())
         found = (yield from reading.steps()) if refs.items else {}
         parts = [found[each] for each in self._item_keys(key, refs)]

@@ -32,7 +32,7 @@ class Envelope(NamedTuple):
     body: bytes
 
 
-class Rejected(Exception):  # noqa: N818 -- a verdict that the reader counts, not a fault
+class Rejected(Exception):
     """The bytes are no value of that key, schema and epoch; `reason` is one word for the statistics."""
 
     def __init__(self, reason: str) -> None:

@@ -40,7 +40,7 @@ def clear_name(region: str | None, org: str | None) -> str:
 
 
 def epoch_names(scope: Scope) -> EpochNames:
-    """Return the epochs every value of the scope depends on: everything's, the region's, the organisation's, its own."""
+    """Return the epochs a value of the scope depends on: everything's, the region's, the organisation's, its own."""
     return (
         clear_name(None, None),
         clear_name(scope.region, None),

@@ -10,6 +10,7 @@ import secrets
 import stat
 import struct
 import tempfile
+import weakref
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -55,7 +56,8 @@ class HostFile:
     """The mapped file: `view` is its content as bytes.
 
     `layout` (at most 8 bytes) names what stands behind the header; a file of another layout, size or boot is replaced,
-    never truncated or rewritten, for others may have it mapped (they would die of SIGBUS).
+    never truncated or rewritten, for others may have it mapped (they would die of SIGBUS). The block and the descriptor
+    go with the object.
 
     Raises `HostFileError` when the file belongs to another user or cannot be made.
     """
@@ -65,6 +67,7 @@ class HostFile:
         self._layout = layout.ljust(8, b"\0")
         self._size = HEADER_BYTES + size
         self._descriptor = self._open(fill)
+        self._finalizer = weakref.finalize(self, os.close, self._descriptor)
         self._map = mmap.mmap(self._descriptor, self._size)
         self.view = memoryview(self._map)
         self.inode = os.fstat(self._descriptor).st_ino
@@ -152,9 +155,9 @@ class HostFile:
 
     def reopen_after_fork(self) -> None:
         """Give the child a descriptor of its own: a lock belongs to what was opened, and so to the parent."""
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
+        self._finalizer()
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._finalizer = weakref.finalize(self, os.close, self._descriptor)
 
     def _lock(self, block: int) -> bool:
         try:
@@ -175,9 +178,3 @@ class HostFile:
         request = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, block, 1, 0)
         answer = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, request)
         return bool(struct.unpack("hhqqi", answer)[0] != fcntl.F_UNLCK)
-
-    def close(self) -> None:
-        """Give up block and file; the mapping goes when its last view does."""
-        self.view.release()
-        self._map.close()
-        os.close(self._descriptor)

@@ -1,4 +1,4 @@
-"""The writer's side of the protocol: mark, commit, unmark, with the host's stamps changed on both sides of the commit."""
+"""The writer's side of the protocol: mark, commit, unmark, and the host's stamps changed on both sides of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Invalidation:
         self._slots = [slots_of(item).key if isinstance(item, Key) else scope_slot(item) for item in self._items]
         self._commit_id = fresh_token()
         self._records: list[int] = []
-        self._stamps = runtime.stamps
+        self._stamps = runtime.writers_stamps()
 
     def begin(self) -> None:
         """Place the marks.
@@ -106,5 +106,6 @@ def clear(region: str | None = None, org: str | None = None) -> None:
     regions = [registry.get(region).name] if region is not None else list(registry.regions)
     if runtime.redis is not None:
         runtime.redis.execute([command("SET", clear_name(region, org), fresh_token())])
-    if runtime.stamps is not None:
-        runtime.stamps.bump(scope_slot(Scope(each, org)) if org is not None else region_slot(each) for each in regions)
+    stamps = runtime.writers_stamps()
+    if stamps is not None:
+        stamps.bump(scope_slot(Scope(each, org)) if org is not None else region_slot(each) for each in regions)

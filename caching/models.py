@@ -24,7 +24,7 @@ class CachedModel(models.Model):
         # Related managers and cascades use the base manager, which must note writes, too.
         base_manager_name = "objects"
 
-    def save(self, **kwargs: Any) -> None:  # type: ignore[override]
+    def save(self, **kwargs: Any) -> None:
         # In autocommit the row would be committed before post_save tells anybody.
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         with atomic(using):
@@ -63,6 +63,9 @@ class CacheRegion(models.Model):
         permissions = (("clear_cacheregion", "Can clear caches"), ("warm_cacheregion", "Can warm caches"))
         verbose_name = "cache"
         verbose_name_plural = "caches"
+
+    def __str__(self) -> str:
+        return "caches"
 
 
 class CacheEvent(models.Model):

@@ -71,7 +71,7 @@ class CachedQuerySet(QuerySet[M, M]):
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
 
-    def bulk_create(  # type: ignore[override]
+    def bulk_create(
         self,
         objs: Iterable[M],
         batch_size: int | None = None,

@@ -35,10 +35,10 @@ _LOOK_AGAIN_SECONDS = 0.01
 class Reading:
     """One read of some keys of one region and database.
 
-    `steps` is the logic; it returns an entry for every key. What local memory has is taken from there. Then the order is the
-    protocol: note the stamps, look for
-    pending writers of the host, ask Redis, take the lease (which no one gets while a writer is pending), load, fill,
-    and keep a local copy only of what came from Redis or was accepted by it, under the stamps noted at first.
+    `steps` is the logic; it returns an entry for every key. What local memory has is taken from there. Then the order
+    is the protocol: note the stamps, look for pending writers of the host, ask Redis, take the lease (which no one gets
+    while a writer is pending), load, fill, and keep a local copy only of what came from Redis or was accepted by it,
+    under the stamps noted at first.
     """
 
     def __init__(
@@ -220,9 +220,10 @@ class Reading:
         return Envelope(key.name, self._region.schema, self._epochs[key.scope], now, now + ttl, now + ttl, cost, body)
 
     def _redis_ttl(self, entry: Entry) -> float:
-        ttl = conf.NEGATIVE_TTL if entry.value is None else self._region.redis_ttl
+        ttl: float = conf.NEGATIVE_TTL if entry.value is None else self._region.redis_ttl
         spread = random.random()  # noqa: S311 -- spreads expiry, keeps no secret
-        return max(0.001, ttl * (1 - conf.TTL_JITTER * spread))
+        jitter: float = conf.TTL_JITTER
+        return max(0.001, ttl * (1 - jitter * spread))
 
     def _give_leases_back(self) -> Steps[None]:
         given = [FILL(list(epochs.guard_names(key)[1::-1]), token, b"", 0) for key, token in self._leases.items()]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from django.db.models import Model
+from django.db.models import Field, ForeignKey, Model
 from django.db.models.constants import LOOKUP_SEP
 
 from caching.dependencies import Row
@@ -19,6 +19,10 @@ __all__ = ["batches", "field_names", "note_rows", "row_of", "rows_of", "stored_r
 _BATCH = 10_000
 
 T = TypeVar("T")
+
+
+def _column(model: type[Model], name: str) -> Field[Any, Any]:
+    return model._meta.pk if name == "pk" else cast("Field[Any, Any]", model._meta.get_field(name))
 
 
 def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -39,12 +43,12 @@ def row_of(instance: Model) -> Row | None:
     for path in registry.dependencies.paths(type(instance)):
         if LOOKUP_SEP in path:
             return None
-        field = instance._meta.pk if path == "pk" else instance._meta.get_field(path)
+        field = _column(type(instance), path)
         value = getattr(instance, field.attname)
         if hasattr(value, "resolve_expression"):
             return None
         # What was assigned may be text where a row has a UUID or a date: another key.
-        row[path] = field.to_python(value) if not field.is_relation else field.target_field.to_python(value)
+        row[path] = (field.target_field if isinstance(field, ForeignKey) else field).to_python(value)
     return row
 
 
@@ -69,7 +73,7 @@ def field_names(model: type[Model], given: Iterable[str]) -> frozenset[str]:
     """Return the fields under all their names: `org` is `org_id`, too, and the primary key is `pk`."""
     names: set[str] = set()
     for name in given:
-        field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+        field = _column(model, name)
         names.update((name, field.name, field.attname))
         if field.primary_key:
             names.add("pk")

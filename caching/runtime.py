@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from caching.clock import Clock
 from caching.conf import conf
 from caching.errors import HostFileError, HostFileForeign
+from caching.registry import registry
 from caching.stamps import Stamps
 from caching.stats import Statistics
 from caching.tiers.local import Entry, LocalTier
@@ -37,19 +40,23 @@ class Runtime:
     redis: RedisTier | None
     statistics: Statistics
 
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
     def __getattr__(self, name: str) -> Any:
-        make = {
+        makers: dict[str, Callable[[], object]] = {
             "clock": Clock,
             "stamps": self._make_stamps,
             "local": self._make_local,
             "redis": self._make_redis,
             "statistics": Statistics,
-        }.get(name)
-        if make is None:
+        }
+        if name not in makers:
             raise AttributeError(name)
-        value = make()
-        self.__dict__[name] = value
-        return value
+        with self._lock:
+            if name not in self.__dict__:
+                self.__dict__[name] = makers[name]()
+            return self.__dict__[name]
 
     def reset(self) -> None:
         """Forget everything that depends on settings; the next use makes it anew."""
@@ -59,12 +66,21 @@ class Runtime:
     def trust(self, local: LocalTier) -> bool:
         """Look whether the host still shares our stamps; called when `local.trusted_until` has passed."""
         if not local.stamps.is_current():
-            logger.warning("The stamps file was removed or replaced: local memory starts anew.")
-            for name in ("stamps", "local"):
-                self.__dict__.pop(name, None)
+            self._start_anew()
             return False
         local.trusted_until = self.clock.now() + _TRUST_SECONDS
         return True
+
+    def writers_stamps(self) -> Stamps | None:
+        """Return the stamps that the host shares at this moment, for a writer about to change some."""
+        if self.stamps is not None and not self.stamps.is_current():
+            self._start_anew()
+        return self.stamps
+
+    def _start_anew(self) -> None:
+        logger.warning("The stamps file was removed or replaced: local memory starts anew.")
+        for name in ("stamps", "local"):
+            self.__dict__.pop(name, None)
 
     def find(self, key: tuple[Any, ...]) -> Entry | None:
         """Return the valid entry in local memory, if there is one, and drop one that is not."""
@@ -80,12 +96,15 @@ class Runtime:
 
     def after_fork_in_child(self) -> None:
         """Make what a child must not share with its parent: locks, records, statistics."""
+        self._lock = threading.RLock()
         stamps, local = self.__dict__.get("stamps"), self.__dict__.get("local")
         if stamps is not None:
             stamps.after_fork_in_child()
         if local is not None:
             local.after_fork_in_child()
         self.__dict__.pop("statistics", None)
+        for region in registry.regions.values():
+            region.counters.reset()
 
     def _make_stamps(self) -> Stamps | None:
         try:

