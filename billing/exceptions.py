@@ -16,15 +16,6 @@ class CustomerNotFoundError(NotFoundError):
         super().__init__("The organisation has no such customer.")
 
 
-class BillNotFoundError(NotFoundError):
-    """The order has no bill yet."""
-
-    code = "bill_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("This order has not been billed yet.")
-
-
 class CustomerConflictError(ConflictError):
     """The customer cannot be changed so: another has that number, or somebody else changed the number just now."""
 

@@ -1,6 +1,7 @@
 """Writes of customers and of the ledger that says what they owe."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -114,6 +115,7 @@ def ledger_append(
                 idempotency_key=idempotency_key,
                 order_id=order_id,
                 memo=memo,
+                at=timezone.now(),
                 using=using,
             )
             return entry, True
@@ -139,6 +141,7 @@ def ledger_write(
     idempotency_key: str,
     order_id: UUID | None,
     memo: str,
+    at: datetime,
     using: str | None,
 ) -> LedgerEntry:
     """Add an entry to the ledger of a locked customer; the caller has checked what it says."""
@@ -150,7 +153,7 @@ def ledger_write(
         order_id=order_id,
         memo=memo,
         idempotency_key=idempotency_key,
-        created_at=timezone.now(),
+        created_at=at,
     )
 
 

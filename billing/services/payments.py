@@ -1,6 +1,7 @@
 """Writes of bills, payments and refunds: the money an order brings in, and gives back."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -33,14 +34,15 @@ class PaymentReceipt(NamedTuple):
 
 
 @retry_when_busy
-def bill_issue(*, org_id: str, order_id: UUID, using: str | None = None) -> Bill:
+def bill_issue(*, org_id: str, order_id: UUID, at: datetime | None = None, using: str | None = None) -> Bill:
     """Issue the bill of an order that is ready or served, or return the one that was issued before.
 
-    From then on the order's lines and discount are fixed. Raises OrderNotFoundError, NotPayableError.
+    `at` (aware) is now unless given. From then on the order's lines and discount are fixed. Raises OrderNotFoundError
+    and NotPayableError.
     """
     with atomic(using):
         order = order_lock(org_id=org_id, order_id=order_id, using=using)
-        return _bill_get_or_issue(order, using)
+        return _bill_get_or_issue(order, at or timezone.now(), using)
 
 
 @retry_when_busy
@@ -51,30 +53,32 @@ def order_pay(
     method: str,
     idempotency_key: str,
     amount: Decimal | None = None,
+    at: datetime | None = None,
     using: str | None = None,
 ) -> PaymentReceipt:
     """Receive a payment for an order that is ready or served; without `amount`, all that is still due.
 
     Issues the bill if need be; several payments, by several methods, may settle it, and the one that does makes the
     order `paid`. All of it is one transaction under the order's lock. A repeated request (same key, order, method and
-    amount) changes nothing and returns the first one's payment. Raises ValidationError (method, key),
-    OrderNotFoundError, NotPayableError, AmountError (not positive, or more than is due), NoCustomerError (on account
-    without a customer), IdempotencyConflictError.
+    amount) changes nothing and returns the first one's payment. `at` (aware) is now unless given. Raises
+    ValidationError (method, key), OrderNotFoundError, NotPayableError, AmountError (not positive, or more than is due),
+    NoCustomerError (on account without a customer), IdempotencyConflictError.
     """
     fingerprint = _payment_fingerprint("pay", order_id, method, amount, idempotency_key)
+    at = at or timezone.now()
     with atomic(using):
         order = order_lock(org_id=org_id, order_id=order_id, using=using)
         if known := _payment_known(org_id, idempotency_key, fingerprint, using):
             return PaymentReceipt(order, known.bill, known, _outstanding(known.bill, using), is_new=False)
         _payable_check(order)
-        bill = _bill_get_or_issue(order, using)
+        bill = _bill_get_or_issue(order, at, using)
         due = _outstanding(bill, using)
         paid = due if amount is None else amount_parse(amount, bill.currency)
         if paid <= 0 and due > 0:
             raise AmountError("The amount of a payment must be more than nothing; to give money back, use a refund.")
         if paid > due:
             raise AmountError(f"Only {due} {bill.currency} is still due; take no more than that.")
-        payment = _payment_write(bill, method, paid, idempotency_key, fingerprint, using)
+        payment = _payment_write(bill, method, paid, idempotency_key, fingerprint, at, using)
         customer = _customer_charged(order, using)
         if method == Payment.Method.ACCOUNT:
             if customer is None:
@@ -95,6 +99,7 @@ def order_refund(
     amount: Decimal,
     idempotency_key: str,
     reason: str = "",
+    at: datetime | None = None,
     using: str | None = None,
 ) -> PaymentReceipt:
     """Give back money of a paid order, or credit it to the customer's account (method "account").
@@ -103,6 +108,7 @@ def order_refund(
     changes nothing. Raises what `order_pay` raises; NotPayableError for an order that is not paid.
     """
     fingerprint = _payment_fingerprint(f"refund {reason}", order_id, method, amount, idempotency_key)
+    at = at or timezone.now()
     with atomic(using):
         order = order_lock(org_id=org_id, order_id=order_id, using=using)
         if known := _payment_known(org_id, idempotency_key, fingerprint, using):
@@ -117,7 +123,7 @@ def order_refund(
         customer = _customer_charged(order, using)
         if customer is None and method == Payment.Method.ACCOUNT:
             raise NoCustomerError
-        payment = _payment_write(bill, method, -amount, idempotency_key, fingerprint, using)
+        payment = _payment_write(bill, method, -amount, idempotency_key, fingerprint, at, using)
         if customer is not None:
             ledger_write(
                 customer=customer,
@@ -126,6 +132,7 @@ def order_refund(
                 idempotency_key=f"refund:{payment.pk}",
                 order_id=order.pk,
                 memo=reason,
+                at=at,
                 using=using,
             )
             if method != Payment.Method.ACCOUNT:
@@ -138,14 +145,13 @@ def _payable_check(order: Order) -> None:
         raise NotPayableError(f"This order is {order.status}; it can be paid while it is {' or '.join(PAYABLE)}.")
 
 
-def _bill_get_or_issue(order: Order, using: str | None) -> Bill:
+def _bill_get_or_issue(order: Order, at: datetime, using: str | None) -> Bill:
     bill = Bill.objects.using(using).filter(order=order).first()
     if bill is not None:
         return bill
     _payable_check(order)
     profile = profile_required(org_id=order.org_id, using=using)
     totals = bill_total(lines=order.lines.all(), discount=order.discount, rule=TaxRule.of(profile))
-    now = timezone.now()
     bill = Bill.objects.using(using).create(
         org=profile,
         order=order,
@@ -154,11 +160,11 @@ def _bill_get_or_issue(order: Order, using: str | None) -> Bill:
         tax_rate=profile.tax_rate,
         tax_on=profile.tax_on,
         prices_include_tax=profile.prices_include_tax,
-        issued_at=now,
-        issued_on=profile.local_date(now),
+        issued_at=at,
+        issued_on=profile.local_date(at),
         **totals._asdict(),
     )
-    order_mark_billed(order=order, billed_at=now, using=using)
+    order_mark_billed(order=order, billed_at=at, using=using)
     if order.customer_phone:
         known = customer_get_or_create(
             org_id=order.org_id, phone=order.customer_phone, name=order.customer_name, using=using
@@ -170,6 +176,7 @@ def _bill_get_or_issue(order: Order, using: str | None) -> Bill:
             idempotency_key=f"bill:{bill.pk}",
             order_id=order.pk,
             memo="",
+            at=at,
             using=using,
         )
     return bill
@@ -210,16 +217,15 @@ def _payment_known(org_id: str, idempotency_key: str, fingerprint: str, using: s
 
 
 def _payment_write(
-    bill: Bill, method: str, amount: Decimal, idempotency_key: str, fingerprint: str, using: str | None
+    bill: Bill, method: str, amount: Decimal, idempotency_key: str, fingerprint: str, at: datetime, using: str | None
 ) -> Payment:
-    now = timezone.now()
     return Payment.objects.using(using).create(
         org_id=bill.org_id,
         bill=bill,
         method=method,
         amount=amount,
-        received_at=now,
-        received_on=profile_required(org_id=bill.org_id, using=using).local_date(now),
+        received_at=at,
+        received_on=profile_required(org_id=bill.org_id, using=using).local_date(at),
         idempotency_key=idempotency_key,
         request_fingerprint=fingerprint,
     )
@@ -234,5 +240,6 @@ def _payment_enter(customer: Customer, payment: Payment, order: Order, using: st
         idempotency_key=f"payment:{payment.pk}",
         order_id=order.pk,
         memo="",
+        at=payment.received_at,
         using=using,
     )

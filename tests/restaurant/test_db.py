@@ -59,7 +59,11 @@ def test_the_words_of_a_busy_database_are_known(text: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_what_fails_in_a_transaction_leaves_nothing() -> None:
-    with pytest.raises(ZeroDivisionError), atomic():
-        UserFactory()
-        raise ZeroDivisionError
+    def service() -> None:
+        with atomic():
+            UserFactory()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        service()
     assert not User.objects.exists()

@@ -1,5 +1,6 @@
 """An order is billed once, paid exactly, and never twice by one request."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Barrier, Thread
 from typing import Any
@@ -17,7 +18,7 @@ from orders.exceptions import IdempotencyConflictError, OrderNotFoundError
 from orders.models import Order
 from orders.statuses import Status
 from restaurant.profiles.services import profile_update
-from tests.factories import OrderFactory
+from tests.factories import NOON, OrderFactory
 
 PHONE = "+442079460018"
 
@@ -157,6 +158,23 @@ class TestPaying:
     def test_an_order_that_is_not_ready_or_already_paid_is_not_paid(self, status: Status) -> None:
         with pytest.raises(NotPayableError, match=f"is {status}"):
             _pay(_order(status=status))
+
+    def test_money_counts_on_the_local_day_it_changed_hands(self) -> None:
+        order = _order(org__time_zone="Asia/Karachi", customer_phone=PHONE)
+        late = datetime(2026, 3, 14, 20, tzinfo=UTC)
+        bill = bill_issue(org_id=order.org_id, order_id=order.pk, at=NOON)
+        receipt = order_pay(org_id=order.org_id, order_id=order.pk, method="cash", idempotency_key="a", at=late)
+        refund = order_refund(
+            org_id=order.org_id,
+            order_id=order.pk,
+            method="cash",
+            amount=Decimal(1),
+            idempotency_key="b",
+            at=late + timedelta(days=1),
+        )
+        assert [bill.issued_on.day, receipt.payment.received_on.day, refund.payment.received_on.day] == [14, 15, 16]
+        days = [entry.created_at.day for entry in LedgerEntry.objects.order_by("created_at")]
+        assert days == [14, 14, 15, 15]
 
     def test_an_order_that_costs_nothing_is_paid_with_nothing(self) -> None:
         order = _order(discount=Decimal("20.00"), org__tax_rate=0, customer_phone=PHONE)
