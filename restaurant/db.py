@@ -3,11 +3,14 @@
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
 from django.db import OperationalError, transaction
+
+from caching.transactions import atomic
+
+__all__ = ["atomic", "is_busy", "retry_when_busy"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -15,11 +18,6 @@ R = TypeVar("R")
 _ATTEMPTS: Final = 3
 _PAUSE_SECONDS: Final = 0.05
 _BUSY: Final = ("database is locked", "database table is locked", "deadlock detected", "could not serialize access")
-
-
-def atomic(using: str | None = None) -> AbstractContextManager[None]:
-    """Return the context manager in which every service writes; `using` is a database alias."""
-    return transaction.atomic(using=using)
 
 
 def is_busy(error: OperationalError) -> bool:

