@@ -2,7 +2,16 @@
 
 from django.db import OperationalError
 
-__all__ = ["CachingError", "HostFileError", "HostFileForeign", "MarkFailed", "RedisUnavailable", "UnknownRegion"]
+__all__ = [
+    "CachingError",
+    "HostFileError",
+    "HostFileForeign",
+    "MarkFailed",
+    "RedisUnavailable",
+    "UnknownKey",
+    "UnknownOrganisation",
+    "UnknownRegion",
+]
 
 
 class CachingError(Exception):
@@ -14,6 +23,20 @@ class UnknownRegion(CachingError, LookupError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"There is no cache region {name!r}. Regions: {', '.join(sorted(known)) or 'none'}.")
+
+
+class UnknownOrganisation(CachingError, LookupError):
+    """None of these organisations exists."""
+
+    def __init__(self, orgs: list[str]) -> None:
+        super().__init__(f"There is no organisation {', '.join(map(repr, sorted(orgs)))}. Check the spelling.")
+
+
+class UnknownKey(CachingError, LookupError):
+    """The region cannot load such a key: its parts are too few, too many, or of another type."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(f"Region {region!r} has no keys with such parts. Check their number, order and types.")
 
 
 class HostFileError(CachingError):

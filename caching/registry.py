@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from caching.dependencies import DependencyMap
-from caching.errors import CachingError, UnknownRegion
+from caching.errors import CachingError, UnknownOrganisation, UnknownRegion
 
 if TYPE_CHECKING:
     from caching.regions import BaseRegion
@@ -20,6 +21,9 @@ class Registry:
 
     def __init__(self) -> None:
         self.regions: dict[str, BaseRegion[Any]] = {}
+        #: Given organisations, returns those that exist. Set by the `cached.py` of the app that owns them; None: nobody
+        #: can tell, and every name is taken for one.
+        self.organisations: Callable[[Collection[str]], Iterable[str]] | None = None
 
     def add(self, region: BaseRegion[Any]) -> None:
         if region.name in self.regions:
@@ -42,6 +46,13 @@ class Registry:
             return self.regions[name]
         except KeyError:
             raise UnknownRegion(name, list(self.regions)) from None
+
+    def require_organisations(self, orgs: Collection[str]) -> None:
+        """Do nothing if all these organisations exist; raises `UnknownOrganisation`, which names those that do not."""
+        if orgs and self.organisations is not None:
+            missing = set(orgs).difference(self.organisations(orgs))
+            if missing:
+                raise UnknownOrganisation(list(missing))
 
     @cached_property
     def dependencies(self) -> DependencyMap:

@@ -49,7 +49,8 @@ class Runtime:
             "stamps": self._make_stamps,
             "local": self._make_local,
             "redis": self._make_redis,
-            "statistics": Statistics,
+            # Not the attribute: statistics alone shall not make a tier.
+            "statistics": lambda: Statistics(lambda: self.__dict__.get("local")),
         }
         if name not in makers:
             raise AttributeError(name)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import struct
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from caching.errors import HostFileError
 from caching.hostfile import BLOCKS, HEADER_BYTES, HostFile, host_file_path
 from caching.registry import registry
 
-__all__ = ["COUNTERS", "SAMPLE_MASK", "Counters", "Statistics", "hit_rate"]
+if TYPE_CHECKING:
+    from caching.tiers.local import LocalTier
+
+__all__ = ["COUNTERS", "SAMPLE_MASK", "Counters", "Statistics", "describe", "hit_rate"]
 
 logger = logging.getLogger("caching")
 
@@ -80,9 +83,11 @@ class Statistics:
     """Adds up the regions' counters of all processes of the host through a file they share.
 
     Without such a file it knows this process alone. Other processes' figures lag by up to `SAMPLE_MASK` local hits.
+    `local` returns the local tier there is at the moment, which knows what each region holds there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, local: Callable[[], LocalTier | None]) -> None:
+        self._local = local
         self._regions = {name: region.counters for name, region in sorted(registry.regions.items())}
         self._lock = threading.Lock()
         self._row = struct.Struct(f"={len(COUNTERS) * len(self._regions)}Q")
@@ -110,9 +115,18 @@ class Statistics:
 
     def share(self) -> None:
         """Show this process's counters to the others."""
-        if self._file is not None:
-            with self._lock:
+        with self._lock:
+            self._measure()
+            if self._file is not None:
                 self._row.pack_into(self._file.view, self._at(self._block), *self._own())
+
+    def _measure(self) -> None:
+        local = self._local()
+        evictions = local.take_evictions() if local is not None else {}
+        for name, counters in self._regions.items():
+            counters.entries = local.entries_of[name] if local is not None else 0
+            counters.bytes = local.bytes_of[name] if local is not None else 0
+            counters.evictions += evictions.get(name, 0)
 
     def _own(self) -> Iterable[int]:
         mine = [value for counters in self._regions.values() for value in counters.values()]
@@ -141,6 +155,8 @@ class Statistics:
 
     def process(self) -> dict[str, dict[str, int]]:
         """Return the counters of every region of this process alone."""
+        with self._lock:
+            self._measure()
         return {
             region: dict(zip(COUNTERS, counters.values(), strict=True)) for region, counters in self._regions.items()
         }

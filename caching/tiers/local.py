@@ -78,6 +78,7 @@ class LocalTier:
         self.bytes = 0
         self.bytes_of: Counter[str] = Counter()
         self.entries_of: Counter[str] = Counter()
+        self.evictions_of: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._newest: Entry | None = None
         self._oldest: Entry | None = None
@@ -140,6 +141,12 @@ class LocalTier:
             self.bytes = 0
             self._newest = self._oldest = self._hand = None
 
+    def take_evictions(self) -> Counter[str]:
+        """Return how many entries of each region were evicted since the last call: a new tier's count begins at 0."""
+        with self._lock:
+            taken, self.evictions_of = self.evictions_of, Counter()
+        return taken
+
     def after_fork_in_child(self) -> None:
         """Forget a lock that a thread of the parent may have held."""
         self._lock = threading.Lock()
@@ -157,6 +164,7 @@ class LocalTier:
             self._unlink(hand)
             del self.entries[hand.key]
             self.evictions += 1
+            self.evictions_of[hand.key[0]] += 1
 
     def _unlink(self, entry: Entry) -> None:
         if self._hand is entry:
