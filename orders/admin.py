@@ -67,6 +67,10 @@ class OrderAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - the same
         return False
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ARG002 - the same
+        """Save what was edited and no more: the kitchen may have moved the order on meanwhile."""
+        obj.save(update_fields=[*form.changed_data, "updated_at"])
+
 
 @admin.register(OrderLine)
 class OrderLineAdmin(ReadOnlyAdmin):

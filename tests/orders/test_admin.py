@@ -3,10 +3,12 @@
 from decimal import Decimal
 
 import pytest
-from django.test import Client
+from django.contrib import admin
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from orders.models import Order
 from orders.statuses import Status
 from tests.factories import NOON, OrderFactory, OrderSequenceFactory, UserFactory
 
@@ -29,6 +31,19 @@ def test_notes_are_corrected_and_what_has_a_rule_is_not(operator: Client) -> Non
     order.refresh_from_db()
     assert (order.notes, order.status, order.discount) == ("no nuts", Status.PENDING, Decimal(0))
     assert order.version != version
+
+
+def test_a_move_made_while_the_page_was_open_is_kept(rf: RequestFactory) -> None:
+    order = OrderFactory(status=Status.PENDING)
+    Order.objects.filter(pk=order.pk).update(status=Status.CONFIRMED)
+    page = admin.site.get_model_admin(Order)
+    request = rf.post("/")
+    request.user = UserFactory(is_superuser=True)
+    form = page.get_form(request, order)({"notes": "no nuts"}, instance=order)
+    assert form.is_valid()
+    page.save_model(request, order, form, change=True)
+    order.refresh_from_db()
+    assert (order.notes, order.status) == ("no nuts", Status.CONFIRMED)
 
 
 def test_orders_are_neither_added_nor_deleted(operator: Client) -> None:
