@@ -1,11 +1,12 @@
 """Reads of bills, payments and customers' accounts, straight from the database."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet, Sum
 
 from billing.models import Bill, Customer, LedgerEntry, Payment
 from orders.pricing import BillTotal, TaxRule, bill_total
@@ -105,11 +106,25 @@ def customer_get(*, org_id: str, phone: str, using: str | None = None) -> Custom
 
 def customer_balance(*, org_id: str, phone: str, using: str | None = None) -> Decimal | None:
     """Return what the customer with that phone number (E.164) owes; negative: is owed; None: no such customer."""
-    customer = customer_get(org_id=org_id, phone=phone, using=using)
-    if customer is None:
-        return None
-    balance = LedgerEntry.objects.using(using).filter(customer=customer).aggregate(balance=Sum("amount"))["balance"]
-    return money_quantize(balance or Decimal(0), customer.org.currency)
+    return next((balance for _, balance in customer_balances(org_id=org_id, phones=[phone], using=using)), None)
+
+
+def customer_balances(
+    *, org_id: str, phones: Iterable[str], using: str | None = None
+) -> list[tuple[Customer, Decimal]]:
+    """Return those of the customers that the organisation knows, each with what they owe, in two queries."""
+    customers = Customer.objects.using(using).filter(org_id=org_id, phone__in=list(phones)).select_related("org")
+    known = list(customers)
+    entries = LedgerEntry.objects.using(using).filter(customer_id__in=[customer.pk for customer in known])
+    sums = dict(entries.order_by().values_list("customer_id").annotate(Sum("amount")))
+    return [(customer, money_quantize(sums.get(customer.pk, Decimal(0)), customer.org.currency)) for customer in known]
+
+
+def customer_phones_recent(*, org_id: str, limit: int, using: str | None = None) -> list[str]:
+    """Return the phone numbers of the `limit` customers whose ledgers changed last, the latest first."""
+    entries = LedgerEntry.objects.using(using).filter(org_id=org_id)
+    latest = entries.order_by().values_list("customer__phone").annotate(latest=Max("created_at"))
+    return [phone for phone, _ in latest.order_by("-latest", "customer__phone")[:limit]]
 
 
 def ledger_of_customer(*, customer_id: UUID, using: str | None = None) -> QuerySet[LedgerEntry]:

@@ -42,6 +42,11 @@ class BillTotal(NamedTuple):
     total: Decimal
 
 
+def lines_subtotal(*, lines: Iterable[PricedLine], currency: str) -> Decimal:
+    """Return what `lines` cost before discount and tax, rounded once, to the currency's places."""
+    return money_quantize(sum((line.quantity * line.unit_price for line in lines), Decimal(0)), currency)
+
+
 def bill_total(*, lines: Iterable[PricedLine], discount: Decimal, rule: TaxRule) -> BillTotal:
     """Return what `lines` cost after `discount` (an amount, not a percentage) under the tax rule.
 
@@ -49,7 +54,7 @@ def bill_total(*, lines: Iterable[PricedLine], discount: Decimal, rule: TaxRule)
     Where prices include the tax, `tax` is the part contained in the taxed amount. Raises DiscountError when the
     discount is negative or greater than the subtotal.
     """
-    subtotal = money_quantize(sum((line.quantity * line.unit_price for line in lines), Decimal(0)), rule.currency)
+    subtotal = lines_subtotal(lines=lines, currency=rule.currency)
     discount = money_quantize(discount, rule.currency)
     if not 0 <= discount <= subtotal:
         raise DiscountError(f"The discount must lie between 0 and the subtotal, {subtotal}; it is {discount}.")
