@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from caching.dependencies import On
 from caching.keys import Key
 from caching.noting import Noted, note_stamps
 from caching.reading import Reading
@@ -44,13 +45,16 @@ class ListRegion(Region[Any], Generic[S]):
     """A region whose lists are composed of the snapshots of another one, which have a `version`.
 
     `load(org, *parts, using=alias)` returns `Refs`. Only the composed list is kept in local memory, under the stamps of
-    the list's own key, which every write of an item must change (declare that in `fresh_on`). An item whose version is
-    not the list's is read again from the database, then the list.
+    the list's own key: whatever makes an item stale makes the organisation's lists stale, unless `fresh_on` says more
+    exactly which. An item whose version is not the list's is read again from the database, then the list.
     """
 
     def __init__(self, name: str, items: Region[S], **options: Any) -> None:
         self.items = items
-        super().__init__(name, Refs, **options)
+        declared = list(options.pop("fresh_on", ()))
+        named = {on.model for on in declared}
+        derived = [On(on.model, org=on.org) for on in items.fresh_on if on.model not in named]
+        super().__init__(name, Refs, fresh_on=[*declared, *derived], **options)
 
     def read(self, keys: Sequence[Key], *, use_cache: bool = True) -> Steps[dict[Key, Entry]]:
         entries = {}

@@ -26,6 +26,9 @@ class CachedModel(models.Model):
 
     def save(self, **kwargs: Any) -> None:
         # In autocommit the row would be committed before post_save tells anybody.
+        if kwargs.get("force_update") or kwargs.get("update_fields"):
+            # The row exists, even if this instance was made by hand: its old keys go stale, too.
+            self._state.adding = False
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
         with atomic(using):
             super().save(**{**kwargs, "using": using})

@@ -11,6 +11,7 @@ from django.db.backends.signals import connection_created
 from django.db.models import Model
 from django.db.models.signals import post_save, pre_delete, pre_save
 
+from caching.models import CachedModel
 from caching.registry import registry
 from caching.rows import note_rows, row_of, rows_of, stored_rows
 from caching.transactions import wrap_connection
@@ -41,8 +42,10 @@ def _on_connection(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 def _may_exist(instance: Model) -> bool:
-    # Django inserts, without trying to update, what is new and got its primary key from a default.
-    return instance.pk is not None and not (instance._state.adding and instance._meta.pk.has_default())
+    # Django inserts, without trying to update, what is new and has a default primary key, unless update is forced:
+    # a CachedModel sees to that.
+    is_new = isinstance(instance, CachedModel) and instance._state.adding and instance._meta.pk.has_default()
+    return instance.pk is not None and not is_new
 
 
 def _before_save(sender: type[Model], instance: Model, using: str, **_: Any) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from restaurant.settings import *  # noqa: F403 - Django's way to vary settings: every name counts, today's and later ones
-from restaurant.settings import DATABASES
+from restaurant.settings import DATABASES, INSTALLED_APPS
 
 SECRET_KEY = "only for tests"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -20,3 +20,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 # An empty directory that exists, so that WhiteNoise does not warn of a missing one.
 STATIC_ROOT = Path(_TEST_DIRECTORY) / "static"
 STATIC_ROOT.mkdir()
+
+# The framework is tested with a project of another kind.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.shop.apps.ShopConfig"]
