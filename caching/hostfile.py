@@ -28,9 +28,9 @@ BLOCKS: Final = 256
 _MAGIC: Final = b"fasthost"
 # magic, layout (what the rest holds), boot id
 _HEADER: Final = struct.Struct("=8s8s16s")
-_WORDS: Final = struct.Struct("=Q")
-#: Where the header says how many blocks were ever claimed, so that a scan stops there.
-_CLAIMED_AT: Final = 64
+#: Where the header has a byte for each block that was ever claimed, so that a scan stops at the last. Bytes, not their
+#: number: two processes that claim at once would overwrite each other's.
+_CLAIMED: Final = slice(64, 64 + BLOCKS)
 
 
 def host_file_path(kind: str) -> Path:
@@ -67,10 +67,11 @@ class HostFile:
         self._layout = layout.ljust(8, b"\0")
         self._size = HEADER_BYTES + size
         self._descriptor = self._open(fill)
-        self._finalizer = weakref.finalize(self, os.close, self._descriptor)
+        weakref.finalize(self, os.close, self._descriptor)
         self._map = mmap.mmap(self._descriptor, self._size)
         self.view = memoryview(self._map)
         self.inode = os.fstat(self._descriptor).st_ino
+        self._own: set[int] = set()
 
     def _open(self, fill: bytes) -> int:
         for _ in range(10):
@@ -111,22 +112,22 @@ class HostFile:
 
     def _make(self, fill: bytes) -> None:
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        header = _HEADER.pack(_MAGIC, self._layout, _boot_id()).ljust(HEADER_BYTES, b"\0")
         try:
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write((header + fill).ljust(self._size, b"\0"))
+                # link, unlike rename, never replaces the file that another process has just made.
+                with contextlib.suppress(FileExistsError):
+                    os.link(temporary, self.path)
+            finally:
+                temporary.unlink()
         except OSError as error:
             raise HostFileError(
                 f"{self.path.parent} cannot be written ({error.strerror}). Set CACHING['STAMPS_DIR'] to a folder "
                 f"that this user may write, or CACHING['SINGLE_PROCESS'] if there is one process only."
             ) from error
-        try:
-            header = _HEADER.pack(_MAGIC, self._layout, _boot_id()).ljust(HEADER_BYTES, b"\0")
-            os.write(descriptor, (header + fill).ljust(self._size, b"\0"))
-            # link, unlike rename, never replaces the file that another process has just made.
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, self.path)
-        finally:
-            os.close(descriptor)
-            temporary.unlink()
 
     def is_current(self) -> bool:
         """Whether the path still leads to this file (somebody may have removed it)."""
@@ -138,26 +139,21 @@ class HostFile:
     # --- blocks -------------------------------------------------------------------------------------------------------
 
     def claim_block(self) -> int:
-        """Return the number of a block that no living process holds; it is this process's until it ends.
+        """Return the number of one more block that nobody holds; it is this object's until the process ends.
 
         Raises `HostFileError` when all blocks are held.
         """
         for block in range(BLOCKS):
-            if self._lock(block):
-                claimed = max(self.claimed_blocks(), block + 1)
-                _WORDS.pack_into(self.view, _CLAIMED_AT, claimed)
+            # The kernel grants a lock once more to the one that holds it.
+            if block not in self._own and self._lock(block):
+                self._own.add(block)
+                self.view[_CLAIMED.start + block] = 1
                 return block
-        raise HostFileError(f"More than {BLOCKS} processes share {self.path}.")
+        raise HostFileError(f"All {BLOCKS} blocks of {self.path} are held: too many processes, or keys being written.")
 
     def claimed_blocks(self) -> int:
         """How many blocks, from the first, were ever held."""
-        return int(_WORDS.unpack_from(self.view, _CLAIMED_AT)[0])
-
-    def reopen_after_fork(self) -> None:
-        """Give the child a descriptor of its own: a lock belongs to what was opened, and so to the parent."""
-        self._finalizer()
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        self._finalizer = weakref.finalize(self, os.close, self._descriptor)
+        return len(self.view[_CLAIMED].tobytes().rstrip(b"\0"))
 
     def _lock(self, block: int) -> bool:
         try:
@@ -172,7 +168,7 @@ class HostFile:
         return True
 
     def is_held(self, block: int) -> bool:
-        """Whether a living process, other than this one, holds the block."""
+        """Whether somebody else, in a living process, holds the block."""
         if not hasattr(fcntl, "F_OFD_GETLK"):
             return True
         request = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, block, 1, 0)

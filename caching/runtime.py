@@ -98,12 +98,11 @@ class Runtime:
     def after_fork_in_child(self) -> None:
         """Make what a child must not share with its parent: locks, records, statistics."""
         self._lock = threading.RLock()
-        stamps, local = self.__dict__.get("stamps"), self.__dict__.get("local")
-        if stamps is not None:
-            stamps.after_fork_in_child()
-        if local is not None:
-            local.after_fork_in_child()
-        self.__dict__.pop("statistics", None)
+        for name in ("local", "statistics"):
+            self.__dict__.pop(name, None)
+        stamps = self.__dict__.get("stamps")
+        if stamps is not None and not stamps.after_fork_in_child():
+            del self.__dict__["stamps"]
         for region in registry.regions.values():
             region.counters.reset()
 

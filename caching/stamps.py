@@ -170,9 +170,10 @@ class Stamps:
         """Whether other processes that start now would share these stamps (somebody may have removed the file)."""
         return self._file is None or self._file.is_current()
 
-    def after_fork_in_child(self) -> None:
-        """Leave the parent's records to the parent; the stamps themselves stay shared."""
+    def after_fork_in_child(self) -> bool:
+        """Whether these stamps still serve: in a file, locks and records are the parent's, and the child opens it anew.
+
+        Memory without a file has no other name, and stays shared with the parent.
+        """
         self._lock = threading.Lock()
-        if self._file is not None:
-            self._free.clear()
-            self._file.reopen_after_fork()
+        return self._file is None

@@ -116,14 +116,18 @@ class LocalTier:
                 self._evict(entry)
 
     def decoded(self, entry: Entry, value: Any) -> None:
-        """Keep the decoded snapshot beside the bytes."""
-        entry.value = value
+        """Keep the decoded snapshot beside the bytes, unless another thread has done so. May evict entries."""
         with self._lock:
+            if entry.value is not UNDECODED:
+                return
+            entry.value = value
             if entry.size and self.entries.get(entry.key) is entry:
                 grown = len(entry.body) * _SNAPSHOT_FACTOR
                 entry.size += grown
                 self.bytes += grown
                 self.bytes_of[entry.key[0]] += grown
+                while self.bytes > conf.LOCAL_MAX_BYTES:
+                    self._evict()
 
     def discard(self, entry: Entry) -> None:
         """Drop an entry that was found stale or expired."""
@@ -147,14 +151,9 @@ class LocalTier:
             taken, self.evictions_of = self.evictions_of, Counter()
         return taken
 
-    def after_fork_in_child(self) -> None:
-        """Forget a lock that a thread of the parent may have held."""
-        self._lock = threading.Lock()
-        self.clear()
-
     # --- SIEVE: a queue by age, and a hand that walks from the oldest to the newest -----------------------------------
 
-    def _evict(self, spared: Entry) -> None:
+    def _evict(self, spared: Entry | None = None) -> None:
         hand = self._hand or self._oldest
         while hand is not None and (hand.visited or hand is spared):
             hand.visited = False

@@ -1,0 +1,65 @@
+"""Real processes for tests of what processes share."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+import pytest
+
+_PATIENCE_SECONDS = 60
+_FORK = multiprocessing.get_context("fork")
+
+
+class Child:
+    """A forked process that runs `work(pipe, *arguments)`; the test talks to it through the other end of the pipe."""
+
+    def __init__(self, work: Callable[..., None], *arguments: Any) -> None:
+        self._pipe, its_end = _FORK.Pipe()
+        self.process = _FORK.Process(target=work, args=(its_end, *arguments))
+        self.process.start()
+        its_end.close()
+
+    def send(self, message: object) -> None:
+        self._pipe.send(message)
+
+    def receive(self) -> Any:
+        """Return what the child sent; fails when it died, or is silent for a minute."""
+        assert self._pipe.poll(_PATIENCE_SECONDS), "the child process is silent"
+        return self._pipe.recv()
+
+    def kill(self) -> None:
+        """End the process with SIGKILL, as the kernel does when memory is short."""
+        self.process.kill()
+        self.join()
+
+    def join(self) -> None:
+        self.process.join(_PATIENCE_SECONDS)
+        assert self.process.exitcode is not None, "the child process does not end"
+
+    def close(self) -> None:
+        self.kill()
+        self._pipe.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Child]]:
+    """Start a function in a process of its own; what still runs when the test ends is killed."""
+    children: list[Child] = []
+
+    def start_child(work: Callable[[Connection], None], *arguments: Any) -> Child:
+        children.append(Child(work, *arguments))
+        return children[-1]
+
+    yield start_child
+    for child in children:
+        child.close()
+
+
+@pytest.fixture
+def barrier() -> Callable[[int], Barrier]:
+    """Make a barrier at which that many processes wait for each other."""
+    return _FORK.Barrier
