@@ -1,0 +1,152 @@
+"""The JSON of the caches' endpoints: what a region did, and what is to be cleared or warmed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from caching.errors import UnknownOrganisation, UnknownRegion
+from caching.registry import registry
+
+__all__ = [
+    "CacheReportSerializer",
+    "DoneSerializer",
+    "RegionReportSerializer",
+    "RegionTargetSerializer",
+    "ReportQuerySerializer",
+    "TargetSerializer",
+]
+
+_MAX_PARTS = 8
+_MAX_PART_CHARACTERS = 200
+
+
+class StatisticsSerializer(serializers.Serializer[Any]):
+    """What a region did since the server started."""
+
+    requests = serializers.IntegerField(help_text="Reads asked for.")
+    hits = serializers.IntegerField(help_text="Reads that local memory or Redis answered.")
+    hit_rate = serializers.FloatField(help_text="Share of hits, 0 to 1.")
+    local_hits = serializers.IntegerField()
+    redis_hits = serializers.IntegerField()
+    misses = serializers.IntegerField(help_text="Reads that the database answered.")
+    bypassed = serializers.IntegerField(help_text="Misses that had to be: a writer was under way.")
+    loads = serializers.IntegerField(help_text="Times the database was asked.")
+    refused = serializers.IntegerField(help_text="Loaded values that were not kept, for they might have been old.")
+    rejected = serializers.IntegerField(help_text="Values in Redis of another epoch or schema, or damaged.")
+    errors = serializers.IntegerField(  # type: ignore[assignment] # of the JSON; DRF keeps fields apart from attributes
+        help_text="Round trips that Redis did not answer."
+    )
+    invalidations = serializers.IntegerField(help_text="Keys that writes made stale.")
+    evictions = serializers.IntegerField(help_text="Values that left local memory to make room.")
+    entries = serializers.IntegerField(help_text="Values in local memory now, all processes together.")
+    bytes = serializers.IntegerField(help_text="Their size.")
+    avg_access_ms = serializers.FloatField(help_text="Mean time of a read, in milliseconds.")
+    avg_local_ms = serializers.FloatField()
+    avg_redis_ms = serializers.FloatField()
+    avg_miss_ms = serializers.FloatField()
+
+
+class RegionReportSerializer(serializers.Serializer[Any]):
+    """One region: what it declares and what it did."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment] # as above
+    money = serializers.BooleanField(help_text="A stale answer would be worse than none.")
+    target = serializers.FloatField(allow_null=True, help_text="Hit rate expected, 0 to 1.")
+    meets_target = serializers.BooleanField(allow_null=True, help_text="Null without a target, or without requests.")
+    local_ttl = serializers.FloatField(help_text="Seconds in local memory.")
+    redis_ttl = serializers.FloatField(allow_null=True, help_text="Seconds in Redis; null without Redis.")
+    statistics = StatisticsSerializer()
+
+
+class CacheReportSerializer(serializers.Serializer[Any]):
+    """All regions of one host or one process."""
+
+    scope = serializers.ChoiceField(["host", "process"])
+    host = serializers.CharField(help_text="The server that answered.")
+    process = serializers.IntegerField(help_text="Its process that answered.")
+    prefix = serializers.CharField(help_text="What keys in Redis begin with.")
+    local_memory = serializers.BooleanField(help_text="Whether this process keeps values in local memory.")
+    redis = serializers.BooleanField(help_text="Whether Redis is configured.")
+    regions = RegionReportSerializer(many=True)
+
+
+class ReportQuerySerializer(serializers.Serializer[Any]):
+    """The query of a report."""
+
+    scope = serializers.ChoiceField(
+        ["host", "process"],
+        default="host",
+        help_text="`host`: all processes of the server that answers; `process`: the one that answers.",
+    )
+
+
+class _PartField(serializers.Field[Any, Any, Any, Any]):
+    """One part of a key: text or a whole number."""
+
+    def to_internal_value(self, data: Any) -> str | int:
+        if isinstance(data, str) and len(data) <= _MAX_PART_CHARACTERS:
+            return data
+        if isinstance(data, int) and not isinstance(data, bool):
+            return data
+        raise serializers.ValidationError(f"Give text of at most {_MAX_PART_CHARACTERS} characters, or a whole number.")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class RegionTargetSerializer(serializers.Serializer[Any]):
+    """A region's organisation, or one of its keys; nothing means all of the region."""
+
+    org = serializers.CharField(required=False, max_length=64, help_text="The organisation; left out: all.")
+    key = serializers.ListField(
+        child=_PartField(),
+        required=False,
+        max_length=_MAX_PARTS,
+        help_text="What names one value besides the organisation, such as an order's id: text, numbers, UUIDs, dates.",
+    )
+
+    def validate_org(self, org: str) -> str:
+        try:
+            registry.require_organisations([org])
+        except UnknownOrganisation as error:
+            raise serializers.ValidationError(str(error)) from error
+        return org
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "key" in attrs and "org" not in attrs:
+            raise serializers.ValidationError({"org": "Say whose key it is."})
+        return attrs
+
+
+class TargetSerializer(RegionTargetSerializer):
+    """A region, an organisation, both, or one key; everything only when `all` says so."""
+
+    region = serializers.CharField(required=False, max_length=64, help_text="The region; left out: all.")
+    all = serializers.BooleanField(default=False, help_text="Everything, when neither region nor org is given.")
+
+    def validate_region(self, region: str) -> str:
+        try:
+            return registry.get(region).name
+        except UnknownRegion as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        narrowed = attrs.keys() & {"region", "org"}
+        if attrs["all"] == bool(narrowed):
+            raise serializers.ValidationError('Name a region, an org or both; or send {"all": true} for everything.')
+        if "key" in attrs and "region" not in attrs:
+            raise serializers.ValidationError({"region": "Say of which region the key is."})
+        return super().validate(attrs)
+
+
+class DoneSerializer(serializers.Serializer[Any]):
+    """What was cleared or warmed."""
+
+    region = serializers.CharField(allow_null=True, help_text="Null: all regions.")
+    org = serializers.CharField(allow_null=True, help_text="Null: all organisations.")
+    loaded = serializers.DictField(
+        child=serializers.IntegerField(), required=False, help_text="Warmed: how many values each region has loaded."
+    )

@@ -1,0 +1,54 @@
+"""Figures of a region in the words and units that people read on the caches page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.template.defaultfilters import filesizeformat
+
+from caching.reporting import RegionReport
+
+__all__ = ["duration", "milliseconds", "region_row"]
+
+_NOTHING = "–"  # noqa: RUF001 -- a dash, as tables show for nothing
+
+
+def milliseconds(value: float) -> str:
+    """Return a time in the unit that gives it few digits; a dash for 0, which stands for "never measured"."""
+    if not value:
+        return _NOTHING
+    return f"{value * 1000:.1f} µs" if value < 1 else f"{value:,.1f} ms"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time to live; a dash for None."""
+    if seconds is None:
+        return _NOTHING
+    if seconds >= 60 and seconds % 60 == 0:
+        return f"{seconds / 60:g} min"
+    return f"{seconds:g} s"
+
+
+def region_row(region: RegionReport) -> dict[str, Any]:
+    """Return what the caches page shows of one region."""
+    figures = region.statistics
+    return {
+        "name": region.name,
+        "label": region.label,
+        "requests": f"{figures['requests']:,}",
+        "hit_rate": f"{figures['hit_rate']:.2%}" if figures["requests"] else _NOTHING,
+        "target": _NOTHING if region.target is None else f"{region.target:.0%}",
+        "is_low": region.meets_target is False,
+        "local_hits": f"{figures['local_hits']:,}",
+        "redis_hits": f"{figures['redis_hits']:,}",
+        "misses": f"{figures['misses']:,}",
+        "avg_access": milliseconds(figures["avg_access_ms"]),
+        "avg_local": milliseconds(figures["avg_local_ms"]),
+        "avg_redis": milliseconds(figures["avg_redis_ms"]),
+        "avg_miss": milliseconds(figures["avg_miss_ms"]),
+        "entries": f"{figures['entries']:,}",
+        "memory": filesizeformat(figures["bytes"]),
+        "evictions": f"{figures['evictions']:,}",
+        "local_ttl": duration(region.local_ttl),
+        "redis_ttl": duration(region.redis_ttl),
+    }

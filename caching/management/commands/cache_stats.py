@@ -1,0 +1,67 @@
+"""Shows what the cache did, as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from io import StringIO
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from caching.management.operator import OperatorCommand
+from caching.reporting import CacheReport, RegionReport, cache_report
+
+_NUMBERS = ("Requests", "Hit rate", "Target", "Local", "Redis", "Misses", "Access", "Entries", "Memory")
+
+
+class Command(OperatorCommand):
+    help = "Show the hit rates, times and sizes of every cache region."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="write JSON instead of a table")
+        parser.add_argument(
+            "--process", action="store_true", help="count this process only, not all processes of this host"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        report = cache_report(scope="process" if options["process"] else "host")
+        self.stdout.write(json.dumps(asdict(report), indent=2) if options["json"] else self._as_table(report))
+
+    def _as_table(self, report: CacheReport) -> str:
+        whose = f"process {report.process}" if report.scope == "process" else f"host {report.host}"
+        tiers = " and ".join(
+            name for name, used in (("local memory", report.local_memory), ("Redis", report.redis)) if used
+        )
+        table = Table(title=f"Cache of {whose}: {tiers or 'no tier in use'}", title_justify="left")
+        table.add_column("Region", overflow="fold")
+        for heading in _NUMBERS:
+            table.add_column(heading, justify="right")
+        for region in report.regions:
+            table.add_row(region.name, *_numbers(region))
+        terminal = self.stdout.isatty()
+        # Not narrower than the table needs when the output is read by a file or a pipe.
+        width = shutil.get_terminal_size().columns if terminal else 120
+        console = Console(file=StringIO(), width=width, force_terminal=terminal)
+        console.print(table)
+        text: str = console.file.getvalue()  # type: ignore[attr-defined] # the StringIO given above
+        return text.rstrip("\n")
+
+
+def _numbers(region: RegionReport) -> tuple[str, ...]:
+    figures = region.statistics
+    rate = f"{figures['hit_rate']:.2%}" if figures["requests"] else "-"
+    return (
+        f"{figures['requests']:,}",
+        f"[red]{rate} (low)[/red]" if region.meets_target is False else rate,
+        "-" if region.target is None else f"{region.target:.0%}",
+        f"{figures['local_hits']:,}",
+        f"{figures['redis_hits']:,}",
+        f"{figures['misses']:,}",
+        f"{figures['avg_access_ms']:.3f} ms",
+        f"{figures['entries']:,}",
+        f"{figures['bytes'] / 1024:,.0f} KB",
+    )

@@ -1,0 +1,29 @@
+"""Clears regions, organisations or everything, on all hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from caching.management.operator import OperatorCommand, add_targets
+from caching.operations import cache_clear
+
+
+class Command(OperatorCommand):
+    help = "Forget cached copies on all servers. The next read of each value comes from the database."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_targets(parser, "clear")
+        parser.add_argument("--all", action="store_true", help="clear every region of every organisation")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        orgs, regions, everything = options["org"], options["region"], options["all"]
+        if everything and (orgs or regions):
+            raise CommandError("--all clears everything: leave out --org and --region, or --all.")
+        if not (everything or orgs or regions):
+            raise CommandError("Say what to clear: --org ORG, --region R, or --all for everything.")
+        cache_clear(regions=regions, orgs=orgs)
+        what = f"{', '.join(regions)}" if regions else "all cached copies"
+        whose = f" of {', '.join(orgs)}" if orgs else ""
+        self.stdout.write(self.style.SUCCESS(f"Cleared {what}{whose}."))

@@ -1,0 +1,204 @@
+"""What operators do to the cache, each leaving its audit record: clear and warm regions, organisations, keys, rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Model, QuerySet
+
+from caching import invalidation
+from caching.conf import conf
+from caching.errors import MarkFailed, RedisUnavailable, UnknownKey
+from caching.keys import Key, Part, Scope
+from caching.models import CacheEvent
+from caching.registry import registry
+from caching.rows import batches, stored_rows
+from caching.runtime import runtime
+from caching.scripts import command
+from caching.transactions import atomic
+
+__all__ = [
+    "cache_clear",
+    "cache_clear_key",
+    "cache_clear_rows",
+    "cache_load",
+    "cache_warm",
+    "cache_warm_key",
+    "cache_warm_rows",
+]
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+#: Whoever does it; commands have nobody to name.
+Operator = AbstractBaseUser | AnonymousUser
+
+#: Told after each batch: the region's name and how many of its values have just been loaded.
+OnBatch = Callable[[str, int], None]
+
+
+def cache_clear(*, regions: Sequence[str] = (), orgs: Sequence[str] = (), user: Operator | None = None) -> None:
+    """Forget these regions (none: all) of these organisations (none: all) on every host.
+
+    Raises `UnknownRegion` or `UnknownOrganisation` before anything is done, and `RedisUnavailable`.
+    """
+    _require(regions, orgs)
+    targets = list(product(regions or [""], orgs or [""]))
+    with _explained("Clearing did not finish"), atomic():
+        _record(CacheEvent.Action.CLEAR, [(region, org, "") for region, org in targets], user)
+        for region, org in targets:
+            invalidation.clear(region or None, org or None)
+
+
+def cache_clear_key(*, region: str, org: str, parts: Sequence[str | int], user: Operator | None = None) -> None:
+    """Forget one key on every host; text that looks like a UUID or a date is taken for that and for text.
+
+    Raises `UnknownRegion` or `UnknownOrganisation` before anything is done, and `RedisUnavailable`.
+    """
+    _require([region], [org])
+    keys = [Key(region, org, each) for each in product(*map(_meanings, parts))]
+    with _explained("Clearing did not finish"), atomic():
+        _record(CacheEvent.Action.CLEAR, [_target(keys[0])], user)
+        invalidation.invalidate(keys)
+
+
+def cache_clear_rows(*, rows: QuerySet[Any], user: Operator | None = None) -> None:
+    """Forget, on every host, whatever the regions declare to depend on these rows. Raises `RedisUnavailable`."""
+    items = _depending(rows)
+    with _explained("Clearing did not finish"), atomic():
+        _record(CacheEvent.Action.CLEAR, map(_target, items), user)
+        invalidation.invalidate(items)
+
+
+def cache_warm(
+    *,
+    regions: Sequence[str] = (),
+    orgs: Sequence[str] = (),
+    user: Operator | None = None,
+    on_batch: OnBatch | None = None,
+) -> dict[str, int]:
+    """Load what these regions (none: all) declare as hot for these organisations (none: all).
+
+    Returns how many values each region has loaded. Raises `UnknownRegion` or `UnknownOrganisation` before anything is
+    done, and `RedisUnavailable` when the values could not be kept.
+    """
+    _require(regions, orgs)
+    loaded = cache_load(regions=regions, orgs=orgs, on_batch=on_batch)
+    # Only now: inside a transaction nothing would be kept.
+    _record(CacheEvent.Action.WARM, [(region, org, "") for region, org in product(regions or [""], orgs or [""])], user)
+    return loaded
+
+
+def cache_warm_key(
+    *, region: str, org: str, parts: Sequence[str | int], user: Operator | None = None
+) -> dict[str, int]:
+    """Load one key; text that looks like a UUID or a date is taken for that. Returns {region: 1}, or 0 for no such row.
+
+    Raises `UnknownRegion`, `UnknownOrganisation`, `UnknownKey` or `RedisUnavailable`.
+    """
+    _require([region], [org])
+    _require_redis()
+    name: tuple[Part, ...] = (org, *(_meanings(part)[0] for part in parts))
+    try:
+        found = registry.get(region).get_many([name])
+    except (TypeError, ValueError, ValidationError) as error:
+        # What a region's loader says of parts it did not expect.
+        raise UnknownKey(region) from error
+    _record(CacheEvent.Action.WARM, [_target(Key(region, org, name[1:]))], user)
+    return {region: sum(value is not None for value in found.values())}
+
+
+def cache_warm_rows(*, rows: QuerySet[Any], user: Operator | None = None) -> dict[str, int]:
+    """Load what the regions depending on these rows declare as hot for the rows' organisations.
+
+    Returns how many values each region has loaded. Raises `RedisUnavailable`.
+    """
+    orgs = sorted({item.org for item in _depending(rows)})
+    regions = sorted({region.name for region, _ in registry.dependencies.of(rows.model)})
+    return cache_warm(regions=regions, orgs=orgs, user=user) if orgs else {}
+
+
+def cache_load(
+    *, regions: Sequence[str] = (), orgs: Sequence[str] = (), on_batch: OnBatch | None = None
+) -> dict[str, int]:
+    """Do what `cache_warm` does, without checks and without a record: for servers that warm themselves at start."""
+    _require_redis()
+    loaded: dict[str, int] = {}
+    for region in map(registry.get, regions or sorted(registry.regions)):
+        loaded[region.name] = 0
+        for count in region.warm(orgs or None, using=DEFAULT_DB_ALIAS):
+            loaded[region.name] += count
+            if on_batch is not None:
+                on_batch(region.name, count)
+    return loaded
+
+
+def _require(regions: Iterable[str], orgs: Sequence[str]) -> None:
+    for region in regions:
+        registry.get(region)
+    registry.require_organisations(orgs)
+
+
+def _require_redis() -> None:
+    # Reads hide that Redis is away; whoever warms it wants to know.
+    if runtime.redis is not None:
+        with _explained("Nothing was warmed"):
+            runtime.redis.execute([command("PING")])
+
+
+@contextmanager
+def _explained(what_happened: str) -> Iterator[None]:
+    try:
+        yield
+    except (RedisUnavailable, MarkFailed) as error:
+        reason = error if isinstance(error, RedisUnavailable) else error.__cause__ or error
+        raise RedisUnavailable(f"{what_happened}: {reason}. Try again; doing it twice does no harm.") from error
+
+
+def _meanings(part: str | int) -> tuple[Part, ...]:
+    """Return what a part written in JSON may stand for, the likeliest first."""
+    if isinstance(part, str) and _UUID.fullmatch(part):
+        return UUID(part), part
+    if isinstance(part, str) and _DATE.fullmatch(part):
+        try:
+            return date.fromisoformat(part), part
+        except ValueError:
+            return (part,)
+    return (part,)
+
+
+def _depending(rows: QuerySet[Any]) -> set[Key | Scope]:
+    model: type[Model] = rows.model
+    items = {
+        item
+        for pks in batches(list(rows.order_by().values_list("pk", flat=True)))
+        for row in stored_rows(model, pks, rows.db)
+        for item in registry.dependencies.affected(model, row, alias=rows.db)
+    }
+    keys = [item for item in items if isinstance(item, Key)]
+    wide = {item for item in items if isinstance(item, Scope)}
+    # As for writes: very many keys of one organisation are one mark on all of them.
+    wide.update(scope for scope, count in Counter(key.scope for key in keys).items() if count > conf.WIDE_MARK_ABOVE)
+    return {*wide, *(key for key in keys if key.scope not in wide)}
+
+
+def _target(item: Key | Scope) -> tuple[str, str, str]:
+    return item.region, item.org, item.name if isinstance(item, Key) else ""
+
+
+def _record(action: CacheEvent.Action, targets: Iterable[tuple[str, str, str]], user: Operator | None) -> None:
+    CacheEvent.objects.bulk_create(
+        CacheEvent(action=action, region=region, org_id=org, key=key, user_id=None if user is None else user.pk)
+        for region, org, key in targets
+    )

@@ -1,0 +1,85 @@
+"""What operators read about the cache, put together once for the API, the admin page and the command."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from caching.conf import conf
+from caching.registry import registry
+from caching.runtime import runtime
+from caching.stats import describe
+
+__all__ = ["CacheReport", "RegionReport", "Reported", "cache_report"]
+
+Reported = Literal["host", "process"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionReport:
+    """One region: what it declares and what it did.
+
+    `target` is the hit rate expected of it (0 to 1) or None; `meets_target` is None without a target and before the
+    first request. The times to live are seconds, as they apply now; `redis_ttl` is None without Redis. `statistics` are
+    the numbers of `caching.stats.describe`.
+    """
+
+    name: str
+    label: str
+    money: bool
+    target: float | None
+    meets_target: bool | None
+    local_ttl: float
+    redis_ttl: float | None
+    statistics: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheReport:
+    """All regions over one host or one process, and the tiers this process uses."""
+
+    scope: Reported
+    host: str
+    process: int
+    prefix: str
+    local_memory: bool
+    redis: bool
+    regions: tuple[RegionReport, ...]
+
+    def region(self, name: str) -> RegionReport:
+        """Return the report of one region; raises `UnknownRegion`."""
+        wanted = registry.get(name).name
+        return next(region for region in self.regions if region.name == wanted)
+
+
+def cache_report(*, scope: Reported = "host") -> CacheReport:
+    """Return the figures of all processes of this host, or of this process alone."""
+    statistics = runtime.statistics
+    numbers = statistics.host() if scope == "host" else statistics.process()
+    return CacheReport(
+        scope=scope,
+        host=socket.gethostname(),
+        process=os.getpid(),
+        prefix=conf.PREFIX,
+        local_memory=runtime.local is not None,
+        redis=runtime.redis is not None,
+        regions=tuple(_region(name, describe(each)) for name, each in numbers.items()),
+    )
+
+
+def _region(name: str, statistics: dict[str, Any]) -> RegionReport:
+    region = registry.get(name)
+    with_redis = runtime.redis is not None
+    judged = region.target is not None and statistics["requests"] > 0
+    return RegionReport(
+        name=name,
+        label=region.label,
+        money=region.money,
+        target=region.target,
+        meets_target=statistics["hit_rate"] >= region.target if judged else None,
+        local_ttl=min(region.local_ttl, conf.LOCAL_TTL_WITH_REDIS) if with_redis else region.local_ttl,
+        redis_ttl=region.redis_ttl if with_redis else None,
+        statistics=statistics,
+    )
