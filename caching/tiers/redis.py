@@ -195,7 +195,10 @@ class RedisTier:
         self._loops: dict[asyncio.AbstractEventLoop, tuple[_AsyncLink, AsyncGenerator[None]]] = {}
 
     def execute(self, commands: Sequence[Command]) -> Replies:
-        """Send the commands in one round trip and return their answers."""
+        """Send the commands in one round trip and return their answers.
+
+        They must not depend on each other's order: a script the server does not know yet is run after the others.
+        """
         link: _Link | None = getattr(self._threads, "link", None)
         if link is None or not link.is_ours:
             link = self._threads.link = _Link(self._connection())

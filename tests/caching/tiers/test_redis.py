@@ -1,0 +1,222 @@
+"""The Redis tier against a real server: kept connections, lost ones, unknown scripts, time-outs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from caching.errors import RedisUnavailable
+from caching.runtime import runtime
+from caching.scripts import FILL, LEASE, MARK, UNMARK, WIDE_MARK, WIDE_UNMARK, Script, command
+from caching.tiers.redis import RedisTier
+
+PING = [command("PING")]
+
+
+@pytest.fixture
+def tier(redis: Any) -> RedisTier:
+    assert runtime.redis is not None
+    return runtime.redis
+
+
+@pytest.fixture
+def silent_server(settings: Any) -> Iterator[None]:
+    """A server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        settings.CACHES = {
+            **settings.CACHES,
+            "redis": {
+                "BACKEND": "django_redis.cache.RedisCache",
+                "LOCATION": f"redis://127.0.0.1:{listening.getsockname()[1]}/0",
+                "OPTIONS": {"SOCKET_TIMEOUT": 0.01, "SOCKET_CONNECT_TIMEOUT": 0.01},
+            },
+        }
+        settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis"}
+        yield
+
+
+def test_commands_are_answered_in_order_in_one_round_trip(tier: RedisTier) -> None:
+    answer = tier.execute([command("SET", "a", "1"), command("GET", "a"), command("GET", "b")])
+    assert answer.values == [b"OK", b"1", None]
+
+
+def test_the_answer_tells_the_run_id_of_the_server(tier: RedisTier, redis: Any) -> None:
+    assert tier.execute(PING).run_id.decode() == redis.info("server")["run_id"]
+
+
+def test_a_script_the_server_does_not_know_is_sent_as_text(tier: RedisTier, redis: Any) -> None:
+    script = Script("return {KEYS[1], ARGV[1]}")
+    redis.script_flush()
+    assert tier.execute([script(["key"], "argument"), *PING]).values == [[b"key", b"argument"], b"PONG"]
+    assert redis.script_exists(script.digest) == [True]
+
+
+def test_each_thread_keeps_one_connection(tier: RedisTier) -> None:
+    def client_id() -> int:
+        return tier.execute([command("CLIENT", "ID")]).values[0]  # type: ignore[no-any-return]
+
+    others: list[int] = []
+    thread = threading.Thread(target=lambda: others.append(client_id()))
+    thread.start()
+    thread.join()
+    assert client_id() == client_id()
+    assert others != [client_id()]
+
+
+def test_a_connection_the_server_closed_is_made_again(tier: RedisTier, redis: Any) -> None:
+    killed = tier.execute([command("CLIENT", "ID")]).values[0]
+    redis.client_kill_filter(_id=killed)
+    assert tier.execute([command("CLIENT", "ID")]).values[0] != killed
+
+
+def test_a_server_that_refuses_is_an_error_at_once(settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    settings.CACHES = {
+        **settings.CACHES,
+        "redis": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://127.0.0.1:{port}/0"},
+    }
+    tier = RedisTier("redis")
+    with pytest.raises(RedisUnavailable, match="ConnectionError"):
+        tier.execute(PING)
+    with pytest.raises(RedisUnavailable, match="ConnectionError"):
+        async_to_sync(tier.aexecute)(PING)
+
+
+def test_a_server_that_never_answers_is_an_error_after_one_time_out(silent_server: None) -> None:
+    tier = RedisTier("redis")
+    with pytest.raises(RedisUnavailable, match="TimeoutError"):
+        tier.execute(PING)
+    with pytest.raises(RedisUnavailable, match="TimeoutError"):
+        async_to_sync(tier.aexecute)(PING)
+
+
+def test_a_server_that_goes_away_for_good_is_an_error_and_one_that_returns_is_used(tier: RedisTier, redis: Any) -> None:
+    tier.execute(PING)
+    link = tier._threads.link
+    host_and_port = link._connection.port
+    redis.client_kill_filter(_id=tier.execute([command("CLIENT", "ID")]).values[0])
+    link._connection.port = 1
+    with pytest.raises(RedisUnavailable):
+        tier.execute(PING)
+    link._connection.port = host_and_port
+    assert tier.execute(PING).values == [b"PONG"]
+
+
+def test_a_refused_command_is_an_error_that_leaves_the_connection_usable(tier: RedisTier) -> None:
+    with pytest.raises(RedisUnavailable, match="refused"):
+        tier.execute([command("SET", "a", "text"), command("LPUSH", "a", "1"), command("GET", "a")])
+    assert tier.execute([command("GET", "a")]).values == [b"text"]
+
+
+def test_a_server_that_hides_its_run_id_is_said_so(tier: RedisTier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caching.tiers.redis._HELLO", [("PING",)])
+    with pytest.raises(RedisUnavailable, match="run id"):
+        tier.execute(PING)
+
+
+def test_a_child_makes_a_connection_of_its_own(tier: RedisTier) -> None:
+    parent = tier.execute([command("CLIENT", "ID")]).values[0]
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writer, str(tier.execute([command("CLIENT", "ID")]).values[0]).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert int(os.read(reader, 32)) != parent
+    os.close(reader)
+    os.close(writer)
+    assert tier.execute([command("CLIENT", "ID")]).values[0] == parent
+
+
+async def test_tasks_of_a_loop_share_one_connection(tier: RedisTier) -> None:
+    answers = await asyncio.gather(*(tier.aexecute([command("CLIENT", "ID"), command("ECHO", n)]) for n in range(20)))
+    assert len({answer.values[0] for answer in answers}) == 1
+    assert [answer.values[1] for answer in answers] == [str(n).encode() for n in range(20)]
+
+
+async def test_a_cancelled_task_does_not_mix_up_the_answers_of_others(tier: RedisTier) -> None:
+    await tier.aexecute(PING)
+    slow = asyncio.create_task(tier.aexecute([command("BLPOP", "never", 1), command("ECHO", "slow")]))
+    waiting = asyncio.create_task(tier.aexecute([command("ECHO", "other")]))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    slow.cancel()
+    assert (await waiting).values == [b"other"]
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+
+
+async def test_a_loops_connection_the_server_closed_is_made_again(tier: RedisTier, redis: Any) -> None:
+    killed = (await tier.aexecute([command("CLIENT", "ID")])).values[0]
+    redis.client_kill_filter(_id=killed)
+    assert (await tier.aexecute([command("CLIENT", "ID")])).values[0] != killed
+    _, (link, _) = next(iter(tier._loops.items()))
+    redis.client_kill_filter(_id=(await tier.aexecute([command("CLIENT", "ID")])).values[0])
+    link._connection.port = 1
+    with pytest.raises(RedisUnavailable):
+        await tier.aexecute(PING)
+
+
+def test_a_loop_that_ends_leaves_no_connection_behind(tier: RedisTier, redis: Any) -> None:
+    asyncio.run(tier.aexecute(PING))  # type: ignore[arg-type]
+    assert tier._loops == {}
+
+
+def run(tier: RedisTier, *commands: Any) -> list[Any]:
+    return [tier.execute([each]).values[0] for each in commands]
+
+
+def lease(token: str, epochs: bytes = b"") -> Any:
+    return LEASE(["l", "p", "pw", "v"], token, 5000, epochs)
+
+
+def test_one_reader_at_a_time_holds_the_lease(tier: RedisTier) -> None:
+    assert run(tier, lease("a"), lease("b")) == [b"taken", b"held"]
+    assert run(tier, FILL(["l", "v"], "b", b"theirs", 1000), FILL(["l", "v"], "a", b"ours", 1000)) == [0, 1]
+    assert run(tier, command("GET", "v"), command("EXISTS", "l")) == [b"ours", 0]
+
+
+def test_a_lease_can_be_given_back_without_a_value(tier: RedisTier) -> None:
+    assert run(tier, lease("a"), FILL(["l", "v"], "a", b"", 0), lease("b")) == [b"taken", 1, b"taken"]
+
+
+def test_no_lease_while_any_writer_is_pending(tier: RedisTier) -> None:
+    mark, unmark = MARK(["v", "l", "p"], "one", 5000), UNMARK(["v", "l", "p"], "one")
+    wide, unwide = WIDE_MARK(["e", "pw"], "two", 5000, "epoch"), WIDE_UNMARK(["e", "pw"], "two", "later")
+    assert run(tier, mark, wide, lease("a"), unmark, lease("a"), unwide, lease("a"))[2::2] == [
+        b"pending",
+        b"pending",
+        b"taken",
+    ]
+
+
+def test_a_mark_ends_the_lease_and_the_value(tier: RedisTier) -> None:
+    run(tier, command("SET", "v", "old"), lease("a"), MARK(["v", "l", "p"], "one", 5000))
+    assert run(tier, FILL(["l", "v"], "a", b"older", 1000), command("EXISTS", "v", "l")) == [0, 0]
+
+
+def test_taking_a_mark_off_writes_even_when_it_had_run_out(tier: RedisTier, redis: Any) -> None:
+    before = redis.info("persistence")["rdb_changes_since_last_save"]
+    run(tier, UNMARK(["v", "l", "p"], "gone"))
+    assert redis.info("persistence")["rdb_changes_since_last_save"] > before
+    assert not redis.exists("p")
+
+
+def test_marks_are_placed_when_redis_is_out_of_memory(tier: RedisTier, redis: Any) -> None:
+    run(tier, command("SET", "v", "old"), *PING)
+    redis.config_set("maxmemory", 1)
+    try:
+        marked = run(tier, MARK(["v", "l", "p"], "one", 5000), WIDE_MARK(["e", "pw"], "one", 5000, "epoch"))
+        assert redis.zcard("p") == redis.zcard("pw") == 1
+        assert marked == [None, None]
+        assert not redis.exists("v")
+    finally:
+        redis.config_set("maxmemory", 0)
