@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from caching.admin import CachedModelAdminMixin
 from orders.models import MenuItem, Order, OrderLine, OrderSequence
 from restaurant.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 
@@ -26,7 +27,7 @@ class OrderLineInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):
+class OrderAdmin(CachedModelAdminMixin, admin.ModelAdmin):
     """Words can be corrected here; what has a price, or a rule such as the status moves, is changed by the services."""
 
     list_display = ["number", "org", "status", "service", "customer_name", "placed_at", "updated_at"]

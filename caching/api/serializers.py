@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from caching.errors import UnknownOrganisation, UnknownRegion
@@ -83,6 +84,7 @@ class ReportQuerySerializer(serializers.Serializer[Any]):
     )
 
 
+@extend_schema_field({"oneOf": [{"type": "string", "maxLength": _MAX_PART_CHARACTERS}, {"type": "integer"}]})
 class _PartField(serializers.Field[Any, Any, Any, Any]):
     """One part of a key: text or a whole number."""
 

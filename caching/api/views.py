@@ -63,6 +63,7 @@ class CacheStatsViewSet(ViewSet):
         responses=forced_singular_serializer(CacheReportSerializer),  # type: ignore[no-untyped-call] # it has no types
     )
     def list(self, request: Request, **_: Any) -> Response:
+        """Needs `caching.view_cacheregion`. Figures of the server that answers, since it started counting."""
         return Response(CacheReportSerializer(cache_report(scope=_scope(request))).data)
 
     @extend_schema(
@@ -71,6 +72,7 @@ class CacheStatsViewSet(ViewSet):
         responses=RegionReportSerializer,
     )
     def retrieve(self, request: Request, name: str, **_: Any) -> Response:
+        """Needs `caching.view_cacheregion`."""
         report = cache_report(scope=_scope(request))
         return Response(RegionReportSerializer(report.region(_region(name))).data)
 
@@ -81,9 +83,11 @@ class CacheStatsViewSet(ViewSet):
     )
     @action(detail=False, methods=["post"])
     def clear(self, request: Request, **_: Any) -> Response:
+        """Needs `caching.clear_cacheregion`; leaves an audit record. Takes effect on all servers at once."""
         return self._clear(request, **_validated(TargetSerializer, request))
 
     @extend_schema(
+        operation_id="caches_region_clear_create",
         summary="Clear one region, or an organisation or a key in it",
         parameters=[_NAME],
         request=RegionTargetSerializer,
@@ -91,6 +95,7 @@ class CacheStatsViewSet(ViewSet):
     )
     @action(detail=True, methods=["post"], url_path="clear")
     def clear_region(self, request: Request, name: str, **_: Any) -> Response:
+        """Needs `caching.clear_cacheregion`; leaves an audit record. Takes effect on all servers at once."""
         return self._clear(request, region=_region(name), **_validated(RegionTargetSerializer, request))
 
     @extend_schema(
@@ -100,9 +105,11 @@ class CacheStatsViewSet(ViewSet):
     )
     @action(detail=False, methods=["post"])
     def warm(self, request: Request, **_: Any) -> Response:
+        """Needs `caching.warm_cacheregion`; leaves an audit record. Loads what the regions declare as hot."""
         return self._warm(request, **_validated(TargetSerializer, request))
 
     @extend_schema(
+        operation_id="caches_region_warm_create",
         summary="Warm one region, or an organisation or a key in it",
         parameters=[_NAME],
         request=RegionTargetSerializer,
@@ -110,6 +117,7 @@ class CacheStatsViewSet(ViewSet):
     )
     @action(detail=True, methods=["post"], url_path="warm")
     def warm_region(self, request: Request, name: str, **_: Any) -> Response:
+        """Needs `caching.warm_cacheregion`; leaves an audit record. Loads what the region declares as hot."""
         return self._warm(request, region=_region(name), **_validated(RegionTargetSerializer, request))
 
     def _clear(self, request: Request, **target: Any) -> Response:

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
+from caching.admin import CachedModelAdminMixin
 from restaurant.profiles.models import BusinessProfile, Membership, User
 
 
@@ -18,7 +19,7 @@ class MembershipInline(admin.TabularInline):
 
 
 @admin.register(BusinessProfile)
-class BusinessProfileAdmin(admin.ModelAdmin):
+class BusinessProfileAdmin(CachedModelAdminMixin, admin.ModelAdmin):
     list_display = ["name", "org_id", "phone", "currency", "time_zone", "tax_rate", "updated_at"]
     list_filter = ["currency", "tax_on", "prices_include_tax", "accepts_delivery", "accepts_table_service"]
     search_fields = ["org_id", "name", "legal_name", "tax_id", "phone", "email"]
