@@ -24,6 +24,11 @@ def orders_get(*, org_id: str, order_ids: Iterable[UUID], using: str | None = No
     return list(_orders(org_id, using).filter(pk__in=list(order_ids)).prefetch_related("lines"))
 
 
+def orders_of_org(*, org_id: str, using: str | None = None) -> QuerySet[Order]:
+    """Return all orders of the organisation, newest first, for filters to choose from."""
+    return _orders(org_id, using)
+
+
 def order_refs_active(*, org_id: str, using: str | None = None) -> list[OrderRef]:
     """Return the orders the restaurant still has to do something about, newest first."""
     return _refs(_orders(org_id, using).filter(status__in=ACTIVE))

@@ -46,6 +46,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "restaurant.csp.ContentSecurityPolicyMiddleware",
+    "caching.middleware.CacheUnavailableMiddleware",
 ]
 
 ROOT_URLCONF = "restaurant.urls"
@@ -66,7 +68,7 @@ TEMPLATES = [
     }
 ]
 
-# --- database: SQLite unless DATABASE_URL says otherwise -------------------------------------------------------------
+# --- database: SQLite unless DATABASE_URL says otherwise --------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
 }
@@ -79,9 +81,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis: none unless REDIS_URL is set --------------------------------------------------------------------------------
+# --- Redis: none unless REDIS_URL is set ------------------------------------------------------------------------------
 REDIS_URL: str = env.str("REDIS_URL", default="")
-CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES: dict[str, dict[str, Any]] = {
+    # Counts requests per client, in each process by itself: what `restaurant.api.throttling` gives the reasons for.
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 if REDIS_URL:
     CACHES["redis"] = {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -99,7 +107,7 @@ CACHING: dict[str, Any] = {
     "WARM_AT_START": env.bool("CACHING_WARM_AT_START", default=False),
 }
 
-# --- users and API ------------------------------------------------------------------------------------------------------
+# --- users and API ----------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "profiles.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -107,6 +115,66 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+REST_FRAMEWORK: dict[str, Any] = {
+    # The first one says how strangers are answered: 401, not 403.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "restaurant.api.throttling.UserThrottle",
+        "restaurant.api.throttling.AnonymousThrottle",
+    ],
+    # Per worker process; an empty rate means no limit.
+    "DEFAULT_THROTTLE_RATES": {
+        "user": env.str("API_RATE_USER", default="6000/min"),
+        "anonymous": env.str("API_RATE_ANONYMOUS", default="120/min"),
+        "token": env.str("API_RATE_TOKEN", default="10/min"),
+    },
+    # How many proxies in front of the site add to X-Forwarded-For; 0: none is believed.
+    "NUM_PROXIES": env.int("DJANGO_NUM_PROXIES", default=0),
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.URLPathVersioning",
+    "DEFAULT_VERSION": "v1",
+    "ALLOWED_VERSIONS": ["v1"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "restaurant.api.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Restaurant API",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "Profiles, orders and billing of restaurants, read through a cache that is never older than the "
+    "last commit. Errors are problem details (RFC 9457). Sign in with a session, or send `Authorization: Token ...`.",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v[0-9]+",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "restaurant.api.openapi.describe_problems",
+    ],
+    # The browsable page loads nothing from other sites.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- transport: HTTPS only, once there is a proxy that speaks it ------------------------------------------------------
+HTTPS: bool = env.bool("DJANGO_HTTPS", default=False)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS: int = env.int("DJANGO_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+if env.bool("DJANGO_BEHIND_PROXY", default=False):
+    # Only for a proxy that sets this header itself: clients could otherwise claim it.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

@@ -1,8 +1,30 @@
 """Where each part of the site answers."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from caching.api import urls as caches
+
+_TO_DOCS = RedirectView.as_view(pattern_name="docs")
 
 urlpatterns = [
+    path("", _TO_DOCS),
+    path("api/", _TO_DOCS),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    path("api/login/", include("rest_framework.urls")),
+    path("api/<str:version>/", include("restaurant.profiles.api.urls")),
+    path("api/<str:version>/", include("orders.api.urls")),
+    path("api/<str:version>/", include("billing.api.urls")),
+    path("api/v1/", include(caches.api_urlpatterns)),
+    # Before the admin site, which would swallow them.
+    path("admin/", include(caches)),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "restaurant.api.handlers.bad_request"
+handler403 = "restaurant.api.handlers.permission_denied"
+handler404 = "restaurant.api.handlers.not_found"
+handler500 = "restaurant.api.handlers.server_error"
