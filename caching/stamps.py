@@ -67,6 +67,7 @@ class Stamps:
         self._clock = clock
         self._lock = threading.Lock()
         self._free: deque[int] = deque()
+        self._blocks_without_file = 0
         self._file: HostFile | None = None
         stamps = secrets.token_bytes(_STAMP_BYTES)
         if shared:
@@ -77,7 +78,6 @@ class Stamps:
         else:
             content = memoryview(mmap.mmap(-1, _STAMP_BYTES + _TABLE_BYTES))
             content[:_STAMP_BYTES] = stamps
-            self._free.extend(range(_RECORDS))
         #: The stamps themselves; read by index on every local hit.
         self.values = content[:_STAMP_BYTES].cast("Q")
         self._table = content[_STAMP_BYTES:].cast("Q")
@@ -144,7 +144,7 @@ class Stamps:
         return {record & (SLOTS - 1) for record in records if record >> _SLOT_BITS > now}
 
     def _claimed(self) -> int:
-        return self._file.claimed_blocks() if self._file else 1
+        return self._file.claimed_blocks() if self._file else self._blocks_without_file
 
     def _take(self) -> int:
         with self._lock:
@@ -159,10 +159,14 @@ class Stamps:
                 self._claim()
 
     def _claim(self) -> None:
-        if self._file is None:
-            raise HostFileError(f"More than {_RECORDS} keys are being written at once.")
-        first = self._file.claim_block() * _RECORDS
-        self._free.extend(range(first, first + _RECORDS))
+        if self._file is not None:
+            block = self._file.claim_block()
+        elif self._blocks_without_file < BLOCKS:
+            block = self._blocks_without_file
+            self._blocks_without_file += 1
+        else:
+            raise HostFileError(f"More than {BLOCKS * _RECORDS} keys are being written at once.")
+        self._free.extend(range(block * _RECORDS, (block + 1) * _RECORDS))
 
     # --- the file -----------------------------------------------------------------------------------------------------
 
