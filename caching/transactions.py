@@ -86,12 +86,13 @@ def _forget(connection: BaseDatabaseWrapper) -> Notes | None:
 
 
 def wrap_connection(connection: BaseDatabaseWrapper) -> None:
-    """Wrap the connection's `commit`, `rollback` and `close`; a connection is wrapped once and reconnects as it is."""
+    """Wrap what begins and ends the connection's transactions; a connection is wrapped once and reconnects as it is."""
     _forget(connection)
     if connection.__dict__.get(_WRAPPED):
         return
     connection.__dict__[_WRAPPED] = True
     connection.commit = _committing(connection, connection.commit)  # type: ignore[method-assign]
+    connection.set_autocommit = _turning_on(connection, connection.set_autocommit)  # type: ignore[method-assign]
     for name in ("rollback", "close"):
         setattr(connection, name, _ending(connection, getattr(connection, name)))
 
@@ -120,6 +121,16 @@ def _committing(connection: BaseDatabaseWrapper, commit: Callable[[], Any]) -> C
         invalidation.finish()
 
     return commit_with_marks
+
+
+def _turning_on(connection: BaseDatabaseWrapper, set_autocommit: Callable[..., None]) -> Callable[..., None]:
+    def commit_before_autocommit(autocommit: bool, *args: Any, **kwargs: Any) -> None:
+        # SQLite commits an open transaction when autocommit is turned on, without anybody calling commit().
+        if autocommit and _NOTES in connection.__dict__:
+            connection.commit()
+        set_autocommit(autocommit, *args, **kwargs)
+
+    return commit_before_autocommit
 
 
 def _ending(connection: BaseDatabaseWrapper, end: Callable[[], Any]) -> Callable[[], None]:

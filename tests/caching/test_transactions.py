@@ -236,6 +236,17 @@ def test_async_to_sync_inside_a_transaction_sees_the_transactions_own_write(tier
     assert async_to_sync(shop.aget)("corner").name == "old"
 
 
+def test_turning_autocommit_on_commits_and_so_invalidates(tiers: str, corner: Shop) -> None:
+    shop.get("corner")
+    transaction.set_autocommit(False)
+    corner.name = "new"
+    corner.save()
+    transaction.set_autocommit(True)
+    assert Shop.objects.get().name == "new"
+    assert shop.get("corner").name == "new"
+    assert not open_notes
+
+
 def test_a_connection_that_is_closed_forgets_its_notes(corner: Shop) -> None:
     transaction.set_autocommit(False)
     note("default", [KEY])
