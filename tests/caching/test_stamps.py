@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -251,11 +252,8 @@ def test_many_threads_take_and_give_back_records_without_sharing_one(stamps: Sta
                 held.difference_update(records)
             stamps.unpend(records)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
 
     assert collisions == []
     assert stamps.pending_slots() == set()
