@@ -143,4 +143,4 @@ class ListRegion(Region[Any], Generic[S]):
             counters.misses += 1
         else:
             counters.redis_hits += 1
-        runtime.statistics.share()
+        runtime.statistics.share_soon()

@@ -23,8 +23,9 @@ Row = Mapping[str, Any]
 class On:
     """A region's sentence "stale when a row of `model` changes".
 
-    `org` and `parts` are field paths from the model to the key (`"customer__phone"`); `parts=()` is the key of a region
-    that has one per organisation, and without `parts` every key of the organisation goes stale. With `fields`, an update that leaves all of these unchanged is passed over.
+    `org` and `parts` are field paths from the model to the key (`"customer__phone"`); `parts=()` is the key of a
+    region that has one per organisation, and without `parts` every key of the organisation goes stale. With `fields`,
+    an update that leaves all of these unchanged is passed over.
     """
 
     model: type[Model]

@@ -48,7 +48,7 @@ def region_row(region: RegionReport) -> dict[str, Any]:
         "avg_miss": milliseconds(figures["avg_miss_ms"]),
         "entries": f"{figures['entries']:,}",
         "memory": filesizeformat(figures["bytes"]),
-        "evictions": f"{figures['evictions']:,}",
+        "evictions": f"{figures['evictions']:,}" if figures["evictions"] else "",
         "local_ttl": duration(region.local_ttl),
         "redis_ttl": duration(region.redis_ttl),
     }

@@ -98,7 +98,7 @@ class Reading:
         else:
             counters.redis_ns += nanoseconds
             counters.redis_samples += keys
-        runtime.statistics.share()
+        runtime.statistics.share_soon()
 
     # --- Redis --------------------------------------------------------------------------------------------------------
 

@@ -180,7 +180,7 @@ class BaseRegion(Generic[S]):
         counters.local_ns += time.perf_counter_ns() - began
         counters.local_samples += 1
         counters.local_hits -= 1
-        runtime.statistics.share()
+        runtime.statistics.share_soon()
 
     def value(self, entry: Entry) -> S | None:
         """Return the entry's snapshot, decoded at most once; None when there is no such row."""

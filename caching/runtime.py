@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -61,6 +62,9 @@ class Runtime:
 
     def reset(self) -> None:
         """Forget everything that depends on settings; the next use makes it anew."""
+        for region in registry.regions.values():
+            # What was counted stands in the file of statistics, and is inherited from there.
+            region.counters.reset()
         for name in ("stamps", "local", "redis", "statistics"):
             self.__dict__.pop(name, None)
 
@@ -94,6 +98,11 @@ class Runtime:
             return entry
         local.discard(entry)
         return None
+
+    def at_exit(self) -> None:
+        """Leave the last counts to the other processes."""
+        if "statistics" in self.__dict__:
+            self.statistics.share()
 
     def after_fork_in_child(self) -> None:
         """Make what a child must not share with its parent: locks, records, statistics."""
@@ -130,4 +139,5 @@ class Runtime:
 
 
 runtime = Runtime()
+atexit.register(runtime.at_exit)
 os.register_at_fork(after_in_child=runtime.after_fork_in_child)

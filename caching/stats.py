@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -20,8 +21,11 @@ __all__ = ["COUNTERS", "SAMPLE_MASK", "Counters", "Statistics", "describe", "hit
 
 logger = logging.getLogger("caching")
 
-#: Every so many local hits (a power of two, less one) one is timed and the counters are shown to the other processes.
+#: Every so many local hits (a power of two, less one) one is timed.
 SAMPLE_MASK: Final = 63
+
+# A busy process shows its counters to the others this often.
+_SHARE_SECONDS: Final = 0.2
 
 #: `*_ns` are nanoseconds added up over as many `*_samples`; `entries` and `bytes` are what local memory holds now.
 COUNTERS: Final = (
@@ -82,8 +86,9 @@ def hit_rate(numbers: Mapping[str, int]) -> float:
 class Statistics:
     """Adds up the regions' counters of all processes of the host through a file they share.
 
-    Without such a file it knows this process alone. Other processes' figures lag by up to `SAMPLE_MASK` local hits.
-    `local` returns the local tier there is at the moment, which knows what each region holds there.
+    Without such a file it knows this process alone. Other processes' figures lag a little: they are shown on misses
+    and sampled hits, at most every 0.2 seconds, and when a process ends. `local` returns the local tier there is at
+    the moment, which knows what each region holds there.
     """
 
     def __init__(self, local: Callable[[], LocalTier | None]) -> None:
@@ -93,6 +98,7 @@ class Statistics:
         self._row = struct.Struct(f"={len(COUNTERS) * len(self._regions)}Q")
         self._file: HostFile | None = None
         self._block = 0
+        self._share_again = 0.0
         self._inherited: list[int] = []
         names = blake2b(repr((COUNTERS, list(self._regions))).encode(), digest_size=6).hexdigest()
         try:
@@ -113,8 +119,14 @@ class Statistics:
     def _at(self, block: int) -> int:
         return HEADER_BYTES + block * self._row.size
 
+    def share_soon(self) -> None:
+        """Show this process's counters to the others, unless that was done a moment ago: it costs as much as a read."""
+        if time.monotonic() >= self._share_again:
+            self.share()
+
     def share(self) -> None:
-        """Show this process's counters to the others."""
+        """Show this process's counters to the others, now."""
+        self._share_again = time.monotonic() + _SHARE_SECONDS
         with self._lock:
             self._measure()
             if self._file is not None:
