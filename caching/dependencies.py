@@ -38,6 +38,11 @@ class On:
         return (self.org, *(self.parts or ()), *self.fields)
 
 
+def _concrete(model: type[Model]) -> type[Model]:
+    # A proxy's rows are those of the model behind it; an abstract model has nothing behind it.
+    return model._meta.concrete_model or model
+
+
 class DependencyMap:
     """All declarations, by model."""
 
@@ -56,9 +61,12 @@ class DependencyMap:
     def of(self, model: type[Model]) -> list[tuple[BaseRegion[Any], On]]:
         """Return what depends on rows of `model`, its proxies and its parents included."""
         if model not in self._resolved:
-            concrete = model._meta.concrete_model or model
+            concrete = _concrete(model)
             self._resolved[model] = [
-                each for declared, found in self._declared.items() if issubclass(concrete, declared) for each in found
+                each
+                for declared, found in self._declared.items()
+                if issubclass(concrete, _concrete(declared))
+                for each in found
             ]
         return self._resolved[model]
 
