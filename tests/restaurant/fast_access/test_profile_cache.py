@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db.models import QuerySet
 from pytest_django import DjangoAssertNumQueries
 
 from restaurant.fast_access import get_business_profile_cache
@@ -23,8 +23,7 @@ cache = get_business_profile_cache()
 
 def rename_around_django(row: BusinessProfile, name: str) -> None:
     """Change the row as another program would, which no cache hears of."""
-    with connections["default"].cursor() as cursor:
-        cursor.execute("UPDATE profiles_businessprofile SET name = %s WHERE org_id = %s", [name, row.pk])
+    QuerySet(BusinessProfile).filter(pk=row.pk).update(name=name)
 
 
 class TestReading:
