@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "restaurant.profiles",
     "orders",
     "billing",
+    "restaurant.replay",
 ]
 
 MIDDLEWARE = [
@@ -77,7 +78,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         transaction_mode="IMMEDIATE",
         timeout=20,
-        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        init_command="PRAGMA journal_mode=WAL;",
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
