@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -47,17 +48,25 @@ def _settings(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
         )
     if not _is_number(conf.TTL_JITTER) or not 0 <= conf.TTL_JITTER < 1:
         yield Error("CACHING['TTL_JITTER'] must be at least 0 and below 1.", id="caching.E003")
+    if not _is_number(conf.LEASE_WAIT_SECONDS) or conf.LEASE_WAIT_SECONDS < 0:
+        yield Error("CACHING['LEASE_WAIT_SECONDS'] must be a number, at least 0.", id="caching.E003")
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _regions() -> Iterator[CheckMessage]:
+    if not isinstance(conf.REGIONS, Mapping):
+        yield Error("CACHING['REGIONS'] must be a dictionary of regions.", id="caching.E004")
+        return
     for name, options in conf.REGIONS.items():
         if name not in registry.regions:
             known = ", ".join(sorted(registry.regions))
             yield Error(f"CACHING['REGIONS'] names {name!r}, no region.", hint=f"Regions: {known}.", id="caching.E004")
+        if not isinstance(options, Mapping):
+            yield Error(f"CACHING['REGIONS'][{name!r}] must be a dictionary of options.", id="caching.E004")
+            continue
         for option, value in options.items():
             if option not in REGION_OPTIONS or not _is_number(value) or value <= 0:
                 yield Error(
