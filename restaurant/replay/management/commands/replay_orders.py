@@ -1,0 +1,98 @@
+"""Replays a day's orders as a restaurant's day and says whether the cache met its targets."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError
+from datetime import date
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from django.db.models import Max, Min
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from caching import CachingError
+from caching.runtime import runtime
+from orders.models import Order
+from restaurant.errors import DomainError
+from restaurant.profiles.selectors import profile_get
+from restaurant.replay.report import report_json, report_lines, report_make, report_table
+from restaurant.replay.scratch import NotScratchError
+from restaurant.replay.script import script_write
+from restaurant.replay.services import replay_run
+
+_INTERRUPTED: Final = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Replay the orders of one day, in a scratch organisation and through the services, on threads standing for "
+        "two tills, the kitchen screen and the billing page; print hit rates against their targets. Ends with exit "
+        "code 1 when a target is missed or a read was stale."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--org", required=True, help="the organisation whose orders are replayed; it is only read")
+        parser.add_argument("--date", required=True, type=_day, metavar="YYYY-MM-DD", help="the local day to replay")
+        parser.add_argument(
+            "--speed", type=float, metavar="N", help="N times as fast as the day was; unless given, as fast as possible"
+        )
+        parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        org_id, day, speed = options["org"], options["date"], options["speed"]
+        if speed is not None and not 0 < speed < float("inf"):
+            raise CommandError("The speed must be more than 0, such as 60 for an hour a minute.")
+        if profile_get(org_id=org_id) is None:
+            raise CommandError(f"There is no organisation {org_id!r}.")
+        script = script_write(org_id=org_id, day=day)
+        if not script.orders:
+            raise CommandError(_nothing_to_replay(org_id, day))
+        console = Console(stderr=True)
+        columns = (
+            TextColumn("Replaying"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("events"),
+            TimeElapsedColumn(),
+        )
+        try:
+            with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+                task = progress.add_task("", total=len(script.events))
+                result = replay_run(
+                    org_id=org_id,
+                    script=script,
+                    speed=speed,
+                    advance=lambda done: progress.update(task, completed=done),
+                )
+        except KeyboardInterrupt:
+            raise CommandError("Stopped before the end of the day.", returncode=_INTERRUPTED) from None
+        except (CachingError, DatabaseError, DomainError, NotScratchError) as error:
+            raise CommandError(f"The replay failed: {error}") from error
+        report = report_make(result, with_redis=runtime.redis is not None)
+        if options["json"]:
+            self.stdout.write(json.dumps(report_json(report), indent=2))
+        else:
+            wide = Console(width=120)
+            with wide.capture() as table:
+                wide.print(report_table(report))
+            for line in (table.get(), *report_lines(report)):
+                self.stdout.write(line)
+        if not report.passes:
+            raise CommandError("A target was missed or a read was stale; see above.")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no day; write it like 2019-05-18") from None
+
+
+def _nothing_to_replay(org_id: str, day: date) -> str:
+    days = Order.objects.filter(org_id=org_id).aggregate(first=Min("placed_on"), last=Max("placed_on"))
+    if days["first"] is None:
+        return f"{org_id!r} has no orders yet."
+    return f"{org_id!r} has no orders of {day}; there are some between {days['first']} and {days['last']}."
