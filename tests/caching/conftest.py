@@ -1,14 +1,19 @@
-"""Real processes for tests of what processes share."""
+"""Real processes for tests of what processes share, a Redis that is away, and organisations that are shops."""
 
 from __future__ import annotations
 
 import multiprocessing
+import socket
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
+
+from caching.registry import registry
+from tests.shop.models import Shop
 
 _PATIENCE_SECONDS = 60
 _FORK = multiprocessing.get_context("fork")
@@ -63,3 +68,29 @@ def start() -> Iterator[Callable[..., Child]]:
 def barrier() -> Callable[[int], Barrier]:
     """Make a barrier at which that many processes wait for each other."""
     return _FORK.Barrier
+
+
+@pytest.fixture
+def redis_down(settings: Settings, fresh_cache: None) -> Iterator[None]:
+    """Configure a Redis tier whose server refuses every connection."""
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        port = nobody_listens.getsockname()[1]
+        settings.CACHES = {
+            **settings.CACHES,
+            "redis": {
+                "BACKEND": "django_redis.cache.RedisCache",
+                "LOCATION": f"redis://127.0.0.1:{port}/0",
+                "OPTIONS": {"SOCKET_TIMEOUT": 5.0, "SOCKET_CONNECT_TIMEOUT": 5.0},
+            },
+        }
+        settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis"}
+        yield
+
+
+@pytest.fixture
+def shops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the shops be the organisations there are."""
+    monkeypatch.setattr(
+        registry, "organisations", lambda orgs: Shop.objects.filter(pk__in=orgs).values_list("pk", flat=True)
+    )

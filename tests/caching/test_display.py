@@ -1,0 +1,44 @@
+"""People read figures in few digits, and a dash where there is nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from caching.display import duration, milliseconds, region_row
+from caching.reporting import cache_report
+from tests.shop import cached
+
+DASH = "\N{EN DASH}"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, DASH), (0.0004, "0.4 µs"), (0.25, "250.0 µs"), (8.53, "8.5 ms"), (1234.5, "1,234.5 ms")]
+)
+def test_times_are_shown_in_the_unit_that_fits(value: float, text: str) -> None:
+    assert milliseconds(value) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, DASH), (2, "2 s"), (90, "90 s"), (300, "5 min"), (0.5, "0.5 s")])
+def test_times_to_live_are_shown_in_minutes_when_they_are_whole(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_region_without_requests_and_target_shows_dashes() -> None:
+    row = region_row(cache_report().region("shop"))
+
+    assert (row["requests"], row["hit_rate"], row["target"], row["is_low"]) == ("0", DASH, DASH, False)
+    assert (row["evictions"], row["redis_ttl"], row["avg_access"]) == ("", DASH, DASH)
+
+
+def test_a_busy_region_below_its_target_is_marked() -> None:
+    cached.shop.counters.local_hits = 1500
+    cached.shop.counters.misses = 500
+    cached.shop.counters.evictions = 1200
+    region = replace(cache_report().region("shop"), target=0.95, meets_target=False)
+
+    row = region_row(region)
+
+    assert (row["requests"], row["hit_rate"], row["target"], row["is_low"]) == ("2,000", "75.00%", "95%", True)
+    assert row["evictions"] == "1,200"

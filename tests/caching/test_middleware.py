@@ -1,0 +1,69 @@
+"""A write or clear that Redis did not answer is 503 with a way on, in words a reader or a program understands."""
+
+from __future__ import annotations
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncRequestFactory, Client, RequestFactory
+
+from caching.errors import MarkFailed, RedisUnavailable
+from caching.middleware import CacheUnavailableMiddleware
+from restaurant.profiles.models import BusinessProfile
+from tests.factories import BusinessProfileFactory, UserFactory
+
+
+def answer(error: Exception, accept: str = "text/html") -> HttpResponse | None:
+    request = RequestFactory().get("/", headers={"Accept": accept})
+    return CacheUnavailableMiddleware(lambda _: HttpResponse()).process_exception(request, error)
+
+
+@pytest.mark.parametrize("error", [MarkFailed("x"), RedisUnavailable("x")])
+def test_a_browser_gets_a_page_that_says_what_to_do(error: Exception) -> None:
+    response = answer(error)
+
+    assert response is not None
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert b"Go back and try again" in response.content
+
+
+def test_a_program_gets_plain_text() -> None:
+    response = answer(MarkFailed("x"), accept="application/json")
+
+    assert response is not None
+    assert (response.status_code, response["Retry-After"], response["Content-Type"]) == (503, "5", "text/plain")
+    assert b"try again" in response.content
+
+
+def test_other_errors_are_left_to_django() -> None:
+    assert answer(ValueError("x")) is None
+
+
+async def test_it_stands_in_an_asynchronous_site_too() -> None:
+    async def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("served")
+
+    response = await CacheUnavailableMiddleware(view)(AsyncRequestFactory().get("/"))  # type: ignore[arg-type, misc]
+
+    assert response.content == b"served"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_saving_in_the_admin_without_redis_is_503_and_changes_nothing(
+    client: Client, request: pytest.FixtureRequest
+) -> None:
+    profile = BusinessProfileFactory(name="Old name")
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    page = client.get(f"/admin/profiles/businessprofile/{profile.pk}/change/")
+    form = page.context["adminform"].form
+    fields = {name: value for name in form.fields if (value := form.get_initial_for_field(form.fields[name], name))}
+    inline = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    request.getfixturevalue("redis_down")
+
+    response = client.post(
+        f"/admin/profiles/businessprofile/{profile.pk}/change/",
+        {**fields, **inline, "opening_hours": "{}", "name": "New name"},
+    )
+
+    assert response.status_code == 503, response.content
+    assert response["Retry-After"] == "5"
+    assert BusinessProfile.objects.get(pk=profile.pk).name == "Old name"
