@@ -1,0 +1,88 @@
+"""The order of all commits, kept by triggers of the scratch database itself: no writer can forget it or get it wrong.
+
+The triggers run in the writer's own transaction, and SQLite has one writer at a time: numbers rise in the order of
+the commits, and what is rolled back is not in the log.
+"""
+
+from __future__ import annotations
+
+from django.db import connection
+
+from orders.statuses import ACTIVE
+from tests.prove.history import Commit
+
+__all__ = ["commitlog_create", "commits_all", "seq_last", "seq_of"]
+
+_TABLE = """
+CREATE TABLE prove_commits (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, token TEXT NOT NULL,
+    grp TEXT NOT NULL DEFAULT '', listed INTEGER NOT NULL DEFAULT 0, mark TEXT NOT NULL
+)
+"""
+_INDEX = "CREATE INDEX prove_commits_mark ON prove_commits (mark)"
+
+_PROFILE = """
+INSERT INTO prove_commits (key, token, mark) VALUES ('profile/' || NEW.org_id, NEW.legal_name, NEW.legal_name);
+"""
+
+_ACTIVE = ", ".join(f"'{status}'" for status in ACTIVE)
+
+_ORDER = f"""
+INSERT INTO prove_commits (key, token, grp, listed, mark)
+SELECT 'order/' || o.org_id || '/' || o.id,
+       o.version || '+' || (SELECT count(*) FROM orders_orderline l WHERE l.order_id = o.id),
+       'active/' || o.org_id, o.status IN ({_ACTIVE}), %s
+FROM orders_order o WHERE o.id = %s;
+"""  # noqa: S608 - made of constants
+
+_CUSTOMER = """
+INSERT INTO prove_commits (key, token, mark) VALUES ('balance/' || NEW.org_id || '/' || NEW.phone, '0.00', '');
+"""
+
+_BALANCE = """
+INSERT INTO prove_commits (key, token, mark)
+SELECT 'balance/' || c.org_id || '/' || c.phone,
+       printf('%.2f', (SELECT sum(amount) FROM billing_ledgerentry e WHERE e.customer_id = c.id)), NEW.idempotency_key
+FROM billing_customer c WHERE c.id = NEW.customer_id;
+"""
+
+_TRIGGERS = {
+    "INSERT ON profiles_businessprofile": _PROFILE,
+    "UPDATE ON profiles_businessprofile": _PROFILE,
+    "INSERT ON orders_order": _ORDER % ("NEW.notes", "NEW.id"),
+    "UPDATE ON orders_order": _ORDER % ("NEW.notes", "NEW.id"),
+    "INSERT ON orders_orderline": _ORDER % ("NEW.item_name", "NEW.order_id"),
+    "INSERT ON billing_customer": _CUSTOMER,
+    "INSERT ON billing_ledgerentry": _BALANCE,
+}
+
+
+def commitlog_create() -> None:
+    """Create the log and its triggers."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TABLE)
+        cursor.execute(_INDEX)
+        for number, (event, body) in enumerate(_TRIGGERS.items()):
+            cursor.execute(f"CREATE TRIGGER prove_{number} AFTER {event} BEGIN {body} END")
+
+
+def seq_last() -> int:
+    """Return the number of the newest commit that this thread's connection can see."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'prove_commits'")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def seq_of(mark: str) -> int | None:
+    """Return the number of the newest commit that wrote `mark`, None if there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(seq) FROM prove_commits WHERE mark = %s", [mark])
+        return cursor.fetchone()[0]
+
+
+def commits_all() -> list[Commit]:
+    """Return the whole log, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq, key, token, grp, listed FROM prove_commits ORDER BY seq")
+        return [Commit(seq, key, token, group, bool(listed)) for seq, key, token, group, listed in cursor.fetchall()]

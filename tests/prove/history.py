@@ -1,0 +1,86 @@
+"""What a run leaves behind: each process appends what it saw to a file of its own, a line per event."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+__all__ = ["Ack", "Commit", "Event", "Journal", "ListRead", "Read", "events_read", "now"]
+
+
+def now() -> float:
+    """Seconds on a clock that all processes of a host share and that is never set."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """One committed change of the value `key`; `seq` rises in the order of the commits.
+
+    `token` is what a reader of the value sees of it. An order belongs to a list, too: `listed` says whether it was
+    in the list `group` from then on.
+    """
+
+    seq: int
+    key: str
+    token: str
+    group: str = ""
+    listed: bool = False
+
+
+class Ack(msgspec.Struct, frozen=True, tag=True):
+    """By the time `at` the writer knew that commit `seq` was done."""
+
+    writer: str
+    at: float
+    seq: int
+
+
+class Read(msgspec.Struct, frozen=True, tag=True):
+    """A read of `key` begun at `began`, by a reader that had just seen commit `seen` in the database itself.
+
+    `token` is what it got, None for "no such row".
+    """
+
+    reader: str
+    key: str
+    began: float
+    seen: int
+    token: str | None
+
+
+class ListRead(msgspec.Struct, frozen=True, tag=True):
+    """A read of the list `key`: `tokens` holds what stood in it, by the items' own keys."""
+
+    reader: str
+    key: str
+    began: float
+    seen: int
+    tokens: dict[str, str]
+
+
+Event: TypeAlias = Ack | Read | ListRead
+
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+class Journal:
+    """The append-only file of one process; a line is written in one call, so a kill leaves at most one torn."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        path = directory / f"{name}-{os.getpid()}.events"
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def add(self, event: Event) -> None:
+        os.write(self._descriptor, msgspec.json.encode(event) + b"\n")
+
+
+def events_read(directory: Path) -> Iterator[Event]:
+    """Yield what all processes wrote; the torn last line of a killed one is passed over."""
+    for path in sorted(directory.glob("*.events")):
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            yield _decoder.decode(line)

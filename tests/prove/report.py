@@ -1,0 +1,91 @@
+"""What a run found, in words and in the exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from tests.prove.checker import Stale
+
+__all__ = ["FRESH", "NOTHING_PROVED", "STALE", "Figures", "report"]
+
+FRESH: Final = 0
+STALE: Final = 1
+NOTHING_PROVED: Final = 2
+
+_SHOWN = 5
+_READS_PER_READER = 20
+_WRITES = 20
+_HITS_PER_TIER = 20
+
+
+@dataclass
+class Figures:
+    """What was done in a run: reads by reader, writes by way, hits by tier."""
+
+    redis: bool
+    seconds: float
+    commits: int
+    ways: Counter[str]
+    scenarios: Counter[str]
+    reads: Counter[str] = field(default_factory=Counter)
+    writes: int = 0
+    local_hits: int = 0
+    redis_hits: int = 0
+    misses: int = 0
+
+    def lacking(self) -> list[str]:
+        """Say what there was too little of for the run to prove anything."""
+        lacks = [
+            f"{reader} made only {count} reads" for reader, count in self.reads.items() if count < _READS_PER_READER
+        ]
+        if self.writes < _WRITES:
+            lacks.append(f"only {self.writes} writes")
+        if self.local_hits < _HITS_PER_TIER:
+            lacks.append(f"only {self.local_hits} hits in local memory")
+        if self.redis and self.redis_hits < _HITS_PER_TIER:
+            lacks.append(f"only {self.redis_hits} hits in Redis")
+        return lacks
+
+
+def report(console: Console, figures: Figures, found: Sequence[Stale], *, sabotage: str, seed: str) -> int:
+    """Print figures and stale reads; return the exit code."""
+    mode = "with Redis" if figures.redis else "without Redis"
+    reads = sum(figures.reads.values())
+    console.print(
+        f"[bold]{mode}[/] (seed {seed}): {reads} reads, {figures.writes} writes, {figures.commits} commits "
+        f"in {figures.seconds:.1f} s; {figures.local_hits} hits in local memory, {figures.redis_hits} in Redis, "
+        f"{figures.misses} misses"
+    )
+    console.print(_listed("  readers", figures.reads))
+    console.print(_listed("  writes by chance", figures.ways))
+    console.print(_listed("  scenarios", figures.scenarios))
+    colour = "red" if found else "green"
+    console.print(f"  [{colour}]{len(found)} stale reads[/]" + (f" under sabotage of {sabotage}" if sabotage else ""))
+    for stale in found[:_SHOWN]:
+        console.print(escape(f"    {_sentence(stale)}"))
+    if found:
+        return STALE
+    lacks = figures.lacking() if not sabotage else []
+    for lack in lacks:
+        console.print(f"  [red]proves nothing[/]: {lack}")
+    return NOTHING_PROVED if lacks else FRESH
+
+
+def _listed(title: str, counts: Counter[str]) -> str:
+    return f"{title}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+
+def _sentence(stale: Stale) -> str:
+    got = "nothing" if stale.token is None else repr(stale.token)
+    number = f" (commit {stale.got})" if stale.got else ""
+    due = f"; due was {stale.due.token!r} (commit {stale.due.seq})" if stale.due else ""
+    return (
+        f"{stale.read.reader} read {stale.read.key} at {stale.read.began:.4f} and got for {stale.key} "
+        f"{got}{number}{due}, {stale.why}"
+    )
