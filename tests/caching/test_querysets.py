@@ -10,7 +10,7 @@ from django.db import NotSupportedError, connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from tests.shop.cached import dish, labels, menu, shop, tally
+from tests.shop.cached import labels, menu, shop, tally
 from tests.shop.models import Dish, Label, Review, Shop, SpecialDish
 
 pytestmark = pytest.mark.django_db(transaction=True)

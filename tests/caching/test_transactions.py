@@ -285,8 +285,8 @@ class InsideATestCase(TestCase):
         Shop.objects.create(slug="inside", name="old")
 
     def test_reads_see_the_tests_own_rows_and_nothing_is_kept(self) -> None:
-        self.assertEqual(shop.get("inside").name, "old")
+        assert shop.get("inside").name == "old"
         Shop.objects.filter(slug="inside").update(name="new")
-        self.assertEqual(shop.get("inside").name, "new")
-        self.assertEqual(runtime.local.entries if runtime.local else None, {})
-        self.assertEqual(shop.counters.invalidations, 0)
+        assert shop.get("inside").name == "new"
+        assert (runtime.local.entries if runtime.local else None) == {}
+        assert shop.counters.invalidations == 0
