@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, Prefetch, QuerySet
 
-from orders.models import MenuItem, Order
+from orders.models import MenuItem, Order, OrderLine
 from orders.statuses import ACTIVE
+
+# Each attempt but the first needs another commit in the instant between two queries.
+_ATTEMPTS: Final = 5
 
 OrderRef: TypeAlias = tuple[UUID, int]
 """An order's id and the version of its row: what a cached list is made of."""
@@ -16,12 +19,26 @@ OrderRef: TypeAlias = tuple[UUID, int]
 
 def order_get(*, org_id: str, order_id: UUID, using: str | None = None) -> Order | None:
     """Return the order with its lines (two queries), None when the organisation has no such order."""
-    return _orders(org_id, using).filter(pk=order_id).prefetch_related("lines").first()
+    return next(iter(orders_get(org_id=org_id, order_ids=[order_id], using=using)), None)
 
 
 def orders_get(*, org_id: str, order_ids: Iterable[UUID], using: str | None = None) -> list[Order]:
-    """Return those of the orders that the organisation has, with their lines (two queries), newest first."""
-    return list(_orders(org_id, using).filter(pk__in=list(order_ids)).prefetch_related("lines"))
+    """Return those of the orders that the organisation has, with their lines (two queries), newest first.
+
+    Order and lines are of one moment, even while others write: the lines are read with their orders' versions, and an
+    order that was changed between the two queries is read again.
+    """
+    wanted = (
+        _orders(org_id, using)
+        .filter(pk__in=list(order_ids))
+        .prefetch_related(Prefetch("lines", OrderLine.objects.annotate(order_version=F("order__version"))))
+    )
+    for _ in range(_ATTEMPTS):
+        orders = list(wanted.all())
+        lines = ((order, line) for order in orders for line in order.lines.all())
+        if all(line.order_version == order.version for order, line in lines):  # type: ignore[attr-defined]  # annotated
+            break
+    return orders
 
 
 def orders_of_org(*, org_id: str, using: str | None = None) -> QuerySet[Order]:

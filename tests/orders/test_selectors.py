@@ -1,12 +1,16 @@
 """Orders are read newest first, of one organisation only, in as few queries as can be."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.db.models import F
 from pytest_django import DjangoAssertNumQueries
 
-from orders.models import Order
+from orders.models import Order, OrderLine
 from orders.selectors import (
     menu_items,
     order_counts_by_status,
@@ -90,3 +94,43 @@ def test_the_menu_is_sorted_and_of_one_organisation(profile: BusinessProfile) ->
         MenuItemFactory(org=profile, category=category, name=name)
     MenuItemFactory()
     assert [item.name for item in menu_items(org_id=profile.org_id)] == ["Ale", "Tea", "Pie"]
+
+
+class Meanwhile:
+    """Lets somebody write between the query of orders and the query of their lines, a number of times."""
+
+    def __init__(self, write: Callable[[], object], times: int) -> None:
+        self._write = write
+        self.times = times
+
+    def __call__(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if self.times and sql.startswith("SELECT") and 'FROM "orders_orderline"' in sql:
+            times, self.times = self.times, 0
+            self._write()
+            self.times = times - 1
+        return execute(sql, *rest)
+
+
+class TestOneMoment:
+    @pytest.fixture
+    def order(self, profile: BusinessProfile) -> Order:
+        return OrderFactory(org=profile, lines=1)
+
+    def write(self, order: Order) -> None:
+        """Raise discount and quantity together, by one."""
+        OrderLine.objects.filter(order=order).update(quantity=F("quantity") + 1)
+        Order.objects.filter(pk=order.pk).update(discount=F("discount") + 1)
+
+    def test_an_order_changed_between_the_queries_is_read_again(self, order: Order) -> None:
+        meanwhile = Meanwhile(lambda: self.write(order), times=2)
+        with connection.execute_wrapper(meanwhile):
+            found = order_get(org_id=order.org_id, order_id=order.pk)
+        assert found is not None
+        assert (found.discount, [line.quantity for line in found.lines.all()]) == (2, [3])
+        assert meanwhile.times == 0
+
+    def test_under_writes_without_end_it_gives_up_and_answers(self, order: Order) -> None:
+        with connection.execute_wrapper(Meanwhile(lambda: self.write(order), times=100)):
+            found = order_get(org_id=order.org_id, order_id=order.pk)
+        assert found is not None
+        assert found.pk == order.pk
