@@ -60,7 +60,7 @@ class Reading:
     def steps(self) -> Steps[dict[Key, Entry]]:
         began = time.perf_counter_ns()
         dirty: set[Key] = set()
-        if open_notes:
+        if open_notes and self._keys:
             dirty = yield InLoader(partial(dirty_keys, self._keys[0].alias, self._keys))
         if self._local is not None:
             self._find_here([key for key in self._keys if key not in dirty])

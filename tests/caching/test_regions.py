@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test.utils import override_settings
 
 from caching import CachingError, Region, UnknownRegion
@@ -73,6 +74,9 @@ def test_many_names_are_answered_by_name(tiers: str) -> None:
         ("rival",): "rival",
     }
     assert shop.get_many([]) == {}
+    with transaction.atomic():
+        Shop.objects.update(rate=1)
+        assert shop.get_many([]) == {}
 
 
 async def test_the_coroutine_twins_share_copies_with_the_others(tiers: str) -> None:
@@ -177,8 +181,6 @@ def test_local_hits_are_sampled_and_all_are_counted(tiers: str) -> None:
 def test_a_hit_while_another_thread_is_in_a_transaction_needs_no_database(
     tiers: str, django_assert_num_queries: Any
 ) -> None:
-    from django.db import transaction
-
     Dish.objects.create(shop_id="rival", name="tart")
     shop.get("corner")
     with transaction.atomic():
