@@ -36,6 +36,8 @@ INSTALLED_APPS = [
     "orders",
     "billing",
     "restaurant.replay",
+    "restaurant.demo",
+    "restaurant.serving",
 ]
 
 MIDDLEWARE = [

@@ -1,0 +1,48 @@
+# Everything a developer types; needs Python 3.11 or later, and make.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+export PORT
+
+.PHONY: run test prove lint clean
+.DEFAULT_GOAL := run
+
+# Serves the site on http://127.0.0.1:8000 (PORT=8001 make run: elsewhere) until Ctrl-C.
+run: $(VENV)/.installed
+	@exec $(BIN)/python manage.py serve
+
+# Files, not names, so that nothing is installed again until the requirements change.
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or later is needed; say which: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# TESTS=tests/orders runs some of them, and does not ask for their coverage.
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--cov --cov-report=term)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	DJANGO_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') DJANGO_HTTPS=true \
+	    $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# ARGS="--sabotage=mark" switches a part off, which must be caught.
+prove: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.prove $(ARGS)
+
+# Keeps var/, which holds the database.
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov

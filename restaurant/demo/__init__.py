@@ -1,0 +1,1 @@
+"""Three made-up restaurants to look at and to try things on."""

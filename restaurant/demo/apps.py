@@ -1,0 +1,7 @@
+"""Names the app, which has a command and no models."""
+
+from django.apps import AppConfig
+
+
+class DemoConfig(AppConfig):
+    name = "restaurant.demo"
