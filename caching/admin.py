@@ -17,7 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from caching.display import region_row
+from caching.display import region_row, value_count
 from caching.errors import RedisUnavailable, UnknownOrganisation
 from caching.models import CacheEvent, CacheRegion
 from caching.operations import cache_clear, cache_clear_rows, cache_warm, cache_warm_rows
@@ -112,7 +112,7 @@ class CacheRegionAdmin(admin.ModelAdmin):
 
         def warm(**target: Any) -> str:
             loaded = sum(cache_warm(**target).values())
-            return f"Warmed {form.described}: {loaded} value{'' if loaded == 1 else 's'} loaded."
+            return f"Warmed {form.described}: {value_count(loaded)} loaded."
 
         return self._operate(request, form, warm)
 
@@ -214,5 +214,4 @@ class CachedModelAdminMixin(admin.ModelAdmin):
         except RedisUnavailable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            values = f"{loaded} value{'' if loaded == 1 else 's'}"
-            self.message_user(request, f"Loaded {values} into the cache.", messages.SUCCESS)
+            self.message_user(request, f"Loaded {value_count(loaded)} into the cache.", messages.SUCCESS)

@@ -8,7 +8,7 @@ from django.template.defaultfilters import filesizeformat
 
 from caching.reporting import RegionReport
 
-__all__ = ["duration", "milliseconds", "region_row"]
+__all__ = ["duration", "milliseconds", "region_row", "value_count"]
 
 _NOTHING = "–"  # noqa: RUF001 -- a dash, as tables show for nothing
 
@@ -27,6 +27,11 @@ def duration(seconds: float | None) -> str:
     if seconds >= 60 and seconds % 60 == 0:
         return f"{seconds / 60:g} min"
     return f"{seconds:g} s"
+
+
+def value_count(count: int) -> str:
+    """Return "1 value", "2,000 values"."""
+    return f"{count:,} value{'' if count == 1 else 's'}"
 
 
 def region_row(region: RegionReport) -> dict[str, Any]:

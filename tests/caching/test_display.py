@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from caching.display import duration, milliseconds, region_row
+from caching.display import duration, milliseconds, region_row, value_count
 from caching.reporting import cache_report
 from tests.shop import cached
 
@@ -42,3 +42,7 @@ def test_a_busy_region_below_its_target_is_marked() -> None:
 
     assert (row["requests"], row["hit_rate"], row["target"], row["is_low"]) == ("2,000", "75.00%", "95%", True)
     assert row["evictions"] == "1,200"
+
+
+def test_one_value_is_no_plural() -> None:
+    assert [value_count(count) for count in (0, 1, 2000)] == ["0 values", "1 value", "2,000 values"]

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from caching.display import value_count
 from caching.management.operator import OperatorCommand, add_targets
 from caching.operations import cache_warm
 from caching.registry import registry
@@ -30,7 +31,7 @@ class Command(OperatorCommand):
         for name, count in loaded.items():
             hot = registry.get(name).warm_keys is not None
             self.stdout.write(f"{name}: {count if hot else 'declares nothing to warm'}")
-        self.stdout.write(self.style.SUCCESS(f"Loaded {sum(loaded.values())} values."))
+        self.stdout.write(self.style.SUCCESS(f"Loaded {value_count(sum(loaded.values()))}."))
         if runtime.redis is None:
             self.stdout.write(_ONLY_HERE)
 

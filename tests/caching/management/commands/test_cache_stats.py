@@ -1,0 +1,66 @@
+"""`cache_stats` shows the statistics to people and to programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from pytest_django.fixtures import Settings
+
+from caching.reporting import cache_report
+from tests.shop import cached
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def stats(*arguments: str, out: StringIO | None = None) -> str:
+    out = out or StringIO()
+    call_command("cache_stats", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def traffic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached.shop, "target", 0.95)
+    cached.shop.counters.local_hits = 3000
+    cached.shop.counters.misses = 1000
+
+
+@pytest.mark.usefixtures("traffic")
+def test_the_table_shows_each_region_and_marks_the_weak_ones() -> None:
+    shop, menu = (
+        next(line for line in stats().splitlines() if line.startswith(f"│ {name} ")) for name in ("shop", "menu")
+    )
+
+    assert [cell.strip() for cell in shop.split("│")[1:5]] == ["shop", "4,000", "75.00% (low)", "95%"]
+    assert [cell.strip() for cell in menu.split("│")[1:5]] == ["menu", "0", "-", "-"]
+
+
+@pytest.mark.usefixtures("traffic")
+def test_json_is_the_whole_report() -> None:
+    assert json.loads(stats("--json")) == json.loads(json.dumps(asdict(cache_report())))
+
+
+def test_the_title_says_whose_figures_these_are(settings: Settings) -> None:
+    assert f"Cache of host {cache_report().host}: local memory" in stats()
+    assert f"Cache of process {os.getpid()}" in stats("--process")
+
+
+def test_the_title_names_redis(redis: object) -> None:
+    assert "local memory and Redis" in stats()
+
+
+@pytest.mark.usefixtures("traffic")
+def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    assert "\x1b[31m75.00% (low)" in stats(out=Terminal())

@@ -1,0 +1,59 @@
+"""`clear_cache` clears what it was told to, and nothing without being told."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from caching.models import CacheEvent
+from tests.caching.operators import rename_unnoticed, shop_of
+from tests.shop import cached
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("shops")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--all"], "Cleared all cached copies."),
+        (["--org", "tea"], "Cleared all cached copies of tea."),
+        (["--region", "shop", "--region", "menu"], "Cleared shop, menu."),
+        (["--region", "shop", "--org", "tea", "--org", "cake"], "Cleared shop of tea, cake."),
+    ],
+)
+@pytest.mark.usefixtures("tiers")
+def test_what_was_cleared_is_read_anew(arguments: list[str], said: str) -> None:
+    shop_of("tea")
+    shop_of("cake")
+    cached.shop.get("tea")
+    rename_unnoticed()
+    out = StringIO()
+
+    call_command("clear_cache", *arguments, stdout=out)
+
+    assert cached.shop.get("tea") == cached.ShopCopy(slug="tea", name="new")
+    assert out.getvalue() == said + "\n"
+    assert set(CacheEvent.objects.values_list("action", "user")) == {("clear", None)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Say what to clear: --org ORG, --region R, or --all"),
+        (["--all", "--org", "tea"], "leave out --org and --region"),
+        (["--org", "tee"], "There is no organisation 'tee'"),
+        (["--region", "shap"], "There is no cache region 'shap'"),
+    ],
+)
+def test_a_wrong_call_clears_nothing(arguments: list[str], message: str) -> None:
+    shop_of()
+    cached.shop.get("tea")
+    rename_unnoticed()
+
+    with pytest.raises(CommandError, match=message) as caught:
+        call_command("clear_cache", *arguments)
+
+    assert caught.value.returncode == 1
+    assert cached.shop.get("tea") == cached.ShopCopy(slug="tea", name="old")
