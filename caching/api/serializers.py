@@ -95,9 +95,6 @@ class _PartField(serializers.Field[Any, Any, Any, Any]):
             return data
         raise serializers.ValidationError(f"Give text of at most {_MAX_PART_CHARACTERS} characters, or a whole number.")
 
-    def to_representation(self, value: Any) -> Any:
-        return value
-
 
 class RegionTargetSerializer(serializers.Serializer[Any]):
     """A region's organisation, or one of its keys; nothing means all of the region."""

@@ -155,6 +155,22 @@ def test_one_key_is_warmed_and_counted() -> None:
     assert CacheEvent.objects.get().action == "warm"
 
 
+def test_a_key_may_hold_numbers() -> None:
+    shop_of()
+
+    assert client_of(operator(CLEAR)).post(CACHES + "tally/clear/", {"org": "tea", "key": [5]}).status_code == 200
+
+    assert CacheEvent.objects.get().key == cached.tally.key("tea", 5).name
+
+
+def test_a_browser_gets_the_browsable_page() -> None:
+    response = client_of(operator(VIEW)).get("/admin/cache-stats", headers={"Accept": "text/html"})
+
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("text/html")
+    assert "hit_rate" in response.content.decode()
+
+
 def test_a_shop_is_warmed_in_every_region() -> None:
     shop_of()
 
