@@ -22,7 +22,7 @@ from tests.caching.operators import CLEAR, VIEW, WARM, operator, rename_unnotice
 from tests.factories import BusinessProfileFactory, OrderFactory, UserFactory
 from tests.shop import cached
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db
 
 PAGE = "/admin/caching/cacheregion/"
 
@@ -61,6 +61,7 @@ class Rows(HTMLParser):
             self.rows[-1].append(data.strip())
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_page_shows_exactly_the_statistics() -> None:
     shop_of()
     for _ in range(4):
@@ -145,6 +146,7 @@ def test_the_buttons_need_a_post_with_a_csrf_token() -> None:
     assert not CacheEvent.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("shops", "tiers")
 @pytest.mark.parametrize(
     ("fields", "said"),
@@ -262,6 +264,7 @@ def admin_of(*without: str) -> Client:
     return signed_in(user)
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("tiers")
 def test_the_cached_copies_of_chosen_profiles_are_cleared() -> None:
     chosen, other = BusinessProfileFactory(name="old"), BusinessProfileFactory(name="old")
@@ -277,6 +280,7 @@ def test_the_cached_copies_of_chosen_profiles_are_cleared() -> None:
     assert ("clear", "profile", chosen.org_id) in CacheEvent.objects.values_list("action", "region", "org_id")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_cache_of_chosen_orders_is_warmed() -> None:
     order: Order = OrderFactory(lines=1)
 
@@ -286,6 +290,7 @@ def test_the_cache_of_chosen_orders_is_warmed() -> None:
     assert set(CacheEvent.objects.values_list("action", "org_id")) == {("warm", order.org_id)}
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("redis_down")
 @pytest.mark.parametrize("action", ["clear_cached_copies", "warm_cache"])
 def test_without_redis_an_action_says_so(action: str) -> None:

@@ -16,7 +16,7 @@ from tests.caching.operators import CLEAR, VIEW, WARM, operator, rename_unnotice
 from tests.shop import cached
 from tests.shop.models import Dish
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("shops")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shops")]
 
 CACHES = "/api/v1/caches/"
 REQUESTS: list[tuple[str, str, dict[str, Any] | None, str]] = [
@@ -86,6 +86,7 @@ def test_clearing_and_warming_are_post_only(address: str) -> None:
     assert "POST" in response["Allow"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_report_holds_the_statistics() -> None:
     shop_of()
     for _ in range(3):
@@ -117,6 +118,7 @@ def test_one_region_is_shown_with_what_it_declares() -> None:
     assert "Regions: " in response.json()["detail"]
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("tiers")
 @pytest.mark.parametrize(
     ("address", "body"),

@@ -13,7 +13,7 @@ from caching.runtime import runtime
 from tests.caching.operators import shop_of
 from tests.shop import cached
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("shops")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shops")]
 
 
 def warm(*arguments: str) -> list[str]:
@@ -39,6 +39,7 @@ def test_all_regions_are_warmed_when_none_is_named() -> None:
     assert "shop: 1" in warm("--org", "tea")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_with_redis_other_processes_find_what_was_loaded(redis: object) -> None:
     shop_of("tea")
 
