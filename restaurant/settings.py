@@ -6,9 +6,11 @@ from typing import Any
 import environ
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
 
 env = environ.Env()
+
+VAR_DIR = Path(env.str("DJANGO_VAR_DIR", default=str(BASE_DIR / "var")))
+"""Where the site keeps what is its own: the SQLite file, collected static files, generated secrets."""
 
 DEBUG: bool = env.bool("DJANGO_DEBUG", default=False)
 SECRET_KEY: str = env.str("DJANGO_SECRET_KEY", default="")
@@ -142,7 +144,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["restaurant.api.parsers.ShallowJSONParser"],
     "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.URLPathVersioning",
     "DEFAULT_VERSION": "v1",
     "ALLOWED_VERSIONS": ["v1"],
@@ -157,6 +159,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": "Profiles, orders and billing of restaurants, read through a cache that is never older than the "
     "last commit. Errors are problem details (RFC 9457). Sign in with a session, or send `Authorization: Token ...`.",
     "OAS_VERSION": "3.1.0",
+    # In the order of the day; operators come last.
+    "TAGS": [{"name": name} for name in ("token", "profiles", "menu", "orders", "billing", "customers", "caches")],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v[0-9]+",

@@ -46,6 +46,7 @@ class BalanceView(OrganisationView):
 
     @extend_schema(
         operation_id="customer_balance",
+        summary="What a customer owes",
         tags=["customers"],
         parameters=[_PHONE],
         responses=CustomerBalance,
@@ -63,6 +64,7 @@ class TransactionsView(OrganisationView):
 
     @extend_schema(
         operation_id="customer_transactions",
+        summary="A customer's ledger",
         tags=["customers"],
         parameters=[_PHONE, *PAGE, *filter_parameters(TransactionFilter)],
         responses=TransactionList,
@@ -78,6 +80,7 @@ class TransactionsView(OrganisationView):
 
     @extend_schema(
         operation_id="customer_transaction_create",
+        summary="Enter a payment, refund or adjustment",
         tags=["customers"],
         parameters=[_PHONE, IDEMPOTENCY_REQUIRED],
         request=TransactionCreateSerializer,

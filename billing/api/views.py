@@ -32,6 +32,7 @@ class BillView(OrganisationView):
 
     @extend_schema(
         operation_id="bill",
+        summary="What an order costs",
         tags=["billing"],
         responses=OrderBill,
         description=f"What the order costs: as billed, or by its lines and the present tax rule until it is."
@@ -49,6 +50,7 @@ class PayView(OrganisationView):
 
     @extend_schema(
         operation_id="order_pay",
+        summary="Pay an order",
         tags=["billing"],
         parameters=[IDEMPOTENCY_REQUIRED],
         request=PaymentSerializer,
@@ -74,6 +76,7 @@ class RefundView(OrganisationView):
 
     @extend_schema(
         operation_id="order_refund",
+        summary="Give money back",
         tags=["billing"],
         parameters=[IDEMPOTENCY_REQUIRED],
         request=RefundSerializer,
@@ -96,6 +99,7 @@ class SummaryView(OrganisationView):
 
     @extend_schema(
         operation_id="billing_summary",
+        summary="The business of one day",
         tags=["billing"],
         parameters=[
             OpenApiParameter(

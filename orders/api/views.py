@@ -43,7 +43,11 @@ class MenuView(OrganisationView):
     actions: ClassVar = {"GET": Action.READ_MENU}
 
     @extend_schema(
-        operation_id="menu", tags=["menu"], parameters=[*PAGE, *filter_parameters(MenuFilter)], responses=MenuItemList
+        operation_id="menu",
+        summary="Dishes and drinks",
+        tags=["menu"],
+        parameters=[*PAGE, *filter_parameters(MenuFilter)],
+        responses=MenuItemList,
     )
     def get(self, request: Request, org: str, **_: str) -> Response:
         """List dishes and drinks by category and name. Read from the database."""
@@ -71,6 +75,7 @@ class OrdersView(OrganisationView):
 
     @extend_schema(
         operation_id="orders",
+        summary="Orders by page, status and other filters",
         tags=["orders"],
         parameters=[*PAGE, *filter_parameters(OrderFilter)],
         responses=OrderList,
@@ -99,6 +104,7 @@ class OrdersView(OrganisationView):
 
     @extend_schema(
         operation_id="order_create",
+        summary="Place an order",
         tags=["orders"],
         parameters=[IDEMPOTENCY_OPTIONAL],
         request=OrderCreateSerializer,
@@ -123,6 +129,7 @@ class ActiveOrdersView(OrganisationView):
 
     @extend_schema(
         operation_id="orders_active",
+        summary="Active orders",
         tags=["orders"],
         responses=OrderList,
         description=f"All orders that are neither paid nor cancelled, newest first.\n\n{cached_note(active_orders)}",
@@ -139,6 +146,7 @@ class OrderView(OrganisationView):
 
     @extend_schema(
         operation_id="order",
+        summary="One order",
         tags=["orders"],
         responses=OrderSnapshot,
         description=f"One order with its lines.\n\n{cached_note(order)}",
@@ -147,7 +155,13 @@ class OrderView(OrganisationView):
         query_check(request, ())
         return cached_response(request, order.entry(org, order_id))
 
-    @extend_schema(operation_id="order_update", tags=["orders"], request=OrderUpdateSerializer, responses=OrderSnapshot)
+    @extend_schema(
+        operation_id="order_update",
+        summary="Change an order",
+        tags=["orders"],
+        request=OrderUpdateSerializer,
+        responses=OrderSnapshot,
+    )
     def patch(self, request: Request, org: str, order_id: UUID, **_: str) -> HttpResponseBase:
         """Change an order that is neither paid nor cancelled; once it is billed, not what it costs."""
         draft = OrderUpdateSerializer(data=request.data)
@@ -164,7 +178,11 @@ class OrderStatusView(OrganisationView):
     actions: ClassVar = {"POST": Action.COOK}
 
     @extend_schema(
-        operation_id="order_change_status", tags=["orders"], request=StatusSerializer, responses=OrderSnapshot
+        operation_id="order_change_status",
+        summary="Move an order to another status",
+        tags=["orders"],
+        request=StatusSerializer,
+        responses=OrderSnapshot,
     )
     def post(self, request: Request, org: str, order_id: UUID, **_: str) -> HttpResponseBase:
         """Move an order to another status; a move that is not allowed is refused with 409, naming those that are.

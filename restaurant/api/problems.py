@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions
@@ -81,6 +81,8 @@ def _body_of(exc: Exception) -> dict[str, Any] | None:
             return problem(HTTPStatus.NOT_FOUND, "There is nothing here.")
         case PermissionDenied():
             return problem(HTTPStatus.FORBIDDEN, str(exc) or "You may not do this.")
+        case RequestDataTooBig():
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is longer than this site reads.")
         case UnknownRegion():
             return problem(HTTPStatus.NOT_FOUND, str(exc), code="unknown_region")
         case MarkFailed():

@@ -25,7 +25,12 @@ class TokenView(APIView):
         return [TokenThrottle()] if self.request.method == "POST" else super().get_throttles()
 
     @extend_schema(
-        operation_id="token_obtain", tags=["token"], request=TokenRequestSerializer, responses=TokenAnswer, auth=[]
+        operation_id="token_obtain",
+        summary="A token for a name and password",
+        tags=["token"],
+        request=TokenRequestSerializer,
+        responses=TokenAnswer,
+        auth=[],
     )
     def post(self, request: Request, **_: str) -> Response:
         """Return your token for your name and password; limited to a few attempts per minute."""
@@ -38,7 +43,9 @@ class TokenView(APIView):
         # A secret is kept by nobody in between.
         return Response({"token": token.key}, headers={"Cache-Control": "no-store"})
 
-    @extend_schema(operation_id="token_revoke", tags=["token"], request=None, responses={204: None})
+    @extend_schema(
+        operation_id="token_revoke", summary="Revoke one's token", tags=["token"], request=None, responses={204: None}
+    )
     def delete(self, request: Request, **_: str) -> Response:
         """Revoke your token; a new one can be obtained."""
         Token.objects.filter(user=request.user.pk).delete()

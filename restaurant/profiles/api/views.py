@@ -34,7 +34,12 @@ MAX_BATCH: Final = 100
 class OrganisationsView(APIView):
     """The organisations of the user who asks."""
 
-    @extend_schema(operation_id="organisations", tags=["profiles"], responses=OrganisationList)
+    @extend_schema(
+        operation_id="organisations",
+        summary="My organisations and my role in each",
+        tags=["profiles"],
+        responses=OrganisationList,
+    )
     def get(self, request: Request, **_: str) -> Response:
         """List the organisations you belong to, with your role in each. Read from the database."""
         query_check(request, ())
@@ -50,6 +55,7 @@ class ProfileView(OrganisationView):
 
     @extend_schema(
         operation_id="profile",
+        summary="The whole profile",
         tags=["profiles"],
         responses=Profile,
         description=f"The whole business profile.\n\n{cached_note(profile)}",
@@ -58,7 +64,13 @@ class ProfileView(OrganisationView):
         query_check(request, ())
         return cached_response(request, profile.entry(org))
 
-    @extend_schema(operation_id="profile_update", tags=["profiles"], request=ProfileUpdateSerializer, responses=Profile)
+    @extend_schema(
+        operation_id="profile_update",
+        summary="Change the profile",
+        tags=["profiles"],
+        request=ProfileUpdateSerializer,
+        responses=Profile,
+    )
     def patch(self, request: Request, org: str, **_: str) -> HttpResponseBase:
         """Change the fields that are sent (owner, manager); answers with the whole profile."""
         changes = ProfileUpdateSerializer(data=request.data, partial=True)
@@ -74,6 +86,7 @@ class ProfileLiteView(OrganisationView):
 
     @extend_schema(
         operation_id="profile_lite",
+        summary="The profile in short",
         tags=["profiles"],
         responses=ProfileLite,
         description=f"What lists and headings need of a business profile.\n\n{cached_note(profile_lite)}",
@@ -90,6 +103,7 @@ class BusinessSettingsView(OrganisationView):
 
     @extend_schema(
         operation_id="business_settings",
+        summary="Currency, tax, hours and services",
         tags=["profiles"],
         responses=BusinessSettings,
         description=f"How the organisation sells: money, tax, hours, services. Change them through the profile."
@@ -105,6 +119,7 @@ class ProfilesView(NonAtomicView):
 
     @extend_schema(
         operation_id="profiles",
+        summary="Many profiles at once",
         tags=["profiles"],
         parameters=[
             OpenApiParameter(

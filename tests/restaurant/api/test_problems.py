@@ -100,6 +100,10 @@ class TestOverHttp:
         problem(client.post("/api/v1/token/", "{", content_type="application/json"), 400)
         problem(client.post("/api/v1/token/", "a=b", content_type="text/plain"), 415)
 
+    def test_a_body_that_is_too_long_is_not_read(self, settings: Any) -> None:
+        settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 20
+        problem(APIClient().post("/api/v1/token/", {"username": "x" * 20}), 413)
+
     def test_the_browsable_page_shows_a_problem_as_a_page(self, admin_client: Any) -> None:
         response = admin_client.get("/api/v1/orgs/nowhere/profile/", headers={"Accept": "text/html"})
         assert (response.status_code, response["Content-Type"]) == (404, "text/html; charset=utf-8")

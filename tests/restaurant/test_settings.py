@@ -1,0 +1,61 @@
+"""The settings a production machine gets from its environment."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_SHOW = """
+import json, os
+from restaurant import settings
+names = ("DEBUG", "CACHES", "CACHING", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE")
+print(json.dumps({name: getattr(settings, name) for name in names}
+    | {"proxy": getattr(settings, "SECURE_PROXY_SSL_HEADER", None), "key": settings.SECRET_KEY}))
+"""
+
+
+def _run(arguments: list[str], **environment: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "REDIS_", "CACHING_"))}
+    secret = {"DJANGO_SECRET_KEY": "k" * 25 + "0123456789abcdefghijklmnopqrstuvwxyz", "PYTHONWARNINGS": "default"}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=Path(__file__).parents[2],
+        env={**kept, **secret, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _settings(**environment: str) -> Any:
+    return json.loads(_run(["-c", _SHOW], **environment))
+
+
+def test_production_passes_djangos_own_deployment_checks() -> None:
+    out = _run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], DJANGO_HTTPS="true")
+    assert "no issues" in out
+
+
+def test_without_https_nothing_is_redirected_or_kept_from_browsers() -> None:
+    settings = _settings()
+    assert (settings["SECURE_SSL_REDIRECT"], settings["SESSION_COOKIE_SECURE"]) == (False, False)
+    assert settings["SECURE_HSTS_SECONDS"] == 0
+    assert (settings["DEBUG"], settings["proxy"]) == (False, None)
+
+
+def test_a_proxy_is_believed_only_where_there_is_one() -> None:
+    assert _settings(DJANGO_BEHIND_PROXY="true")["proxy"] == ["HTTP_X_FORWARDED_PROTO", "https"]
+
+
+@pytest.mark.parametrize("url", ["", "redis://localhost:6379/3"])
+def test_redis_is_used_when_its_address_is_given(url: str) -> None:
+    settings = _settings(REDIS_URL=url)
+    assert settings["CACHING"]["REDIS_ALIAS"] == ("redis" if url else None)
+    assert settings["CACHES"].get("redis", {}).get("LOCATION", "") == url
+    assert settings["CACHES"]["default"]["BACKEND"].endswith("LocMemCache")
