@@ -34,11 +34,11 @@ class Actor:
         self.name = f"{troupe.name}.{thread}"
         self._troupe = troupe
         self._thread = thread
-        self._via = via
+        self.via = via
 
     def start(self, what: str, *targets: Any, **options: Any) -> None:
         """Give it a job (see `crew.Job`) and do not wait."""
-        self._troupe.post(Job(self._thread, what, list(targets), via=self._via, **options))
+        self._troupe.post(Job(self._thread, what, list(targets), via=self.via, **options))
 
     def arrives(self, point: str) -> None:
         """Wait until it stands at the gate."""

@@ -33,11 +33,12 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True, tag=True):
-    """By the time `at` the writer knew that commit `seq` was done."""
+    """By the time `at` the writer knew that commit `seq` was done; `way` says how it wrote."""
 
     writer: str
     at: float
     seq: int
+    way: str = ""
 
 
 class Read(msgspec.Struct, frozen=True, tag=True):

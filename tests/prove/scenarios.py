@@ -12,6 +12,7 @@ from tests.prove.cast import Actor, ActorFailedError, Troupe
 from tests.prove.gates import COMMITTED, LOADED, MARKED
 from tests.prove.history import now
 from tests.prove.targets import Target
+from tests.prove.writes import WAYS
 
 __all__ = ["SCENARIOS", "Scenario", "Stage"]
 
@@ -27,8 +28,9 @@ _SINGLE = ("profile", "order", "balance")
 class Stage(NamedTuple):
     """Who plays, on what.
 
-    `readers` are in all processes, `fillers` those whose loads can be stopped, `writers` in two processes;
-    `victim` starts a process that may be killed.
+    `readers` are in all processes, `fillers` those whose loads can be stopped, `writers` in two processes; `clients`
+    write through the API and the admin pages;
+    `victim` starts a process that may be killed; `forget` empties Redis.
     """
 
     chance: random.Random
@@ -36,7 +38,9 @@ class Stage(NamedTuple):
     readers: Sequence[Actor]
     fillers: Sequence[Actor]
     writers: Sequence[Actor]
+    clients: Sequence[Actor]
     victim: Callable[[], tuple[Troupe, subprocess.Popen[bytes]]]
+    forget: Callable[[], None]
 
     def target(self, kinds: Sequence[str]) -> Target:
         return self.chance.choice([target for target in self.targets if target.kind in kinds])
@@ -63,7 +67,8 @@ class Scenario(NamedTuple):
 
     play: Callable[[Stage, Target], None]
     kinds: Sequence[str]
-    exposes: frozenset[str]
+    exposes: frozenset[str] = frozenset()
+    needs_redis: bool = False
 
 
 def written(stage: Stage, target: Target) -> None:
@@ -71,6 +76,19 @@ def written(stage: Stage, target: Target) -> None:
     stage.all_read(target, 2)
     stage.two_writers()[0].do("write", target, way=0)
     stage.all_read(target)
+
+
+def every_way(stage: Stage, target: Target) -> None:
+    """Each way of writing a value of this kind in turn; everybody has a copy before, and reads afterwards."""
+    writer = stage.two_writers()[0]
+    for way in range(len(WAYS[target.kind])):
+        stage.all_read(target)
+        writer.do("write", target, way=way)
+        stage.all_read(target)
+    for client in stage.clients:
+        if client.via == "api" or target.kind in ("profile", "order"):
+            client.do("write", target)
+            stage.all_read(target)
 
 
 def stopped_after_commit(stage: Stage, target: Target) -> None:
@@ -104,6 +122,18 @@ def slow_commit(stage: Stage, target: Target) -> None:
     writer.start("write", target, way=0, gates=[MARKED], mark_seconds=_SHORT_MARK)
     writer.arrives(MARKED)
     stage.all_hit(target)
+    writer.go()
+    writer.done()
+    stage.all_read(target)
+
+
+def lost_mark(stage: Stage, target: Target) -> None:
+    """Redis loses everything between a writer's mark and its COMMIT; what was filled then must be gone afterwards."""
+    writer = stage.two_writers()[0]
+    writer.start("write", target, way=0, gates=[MARKED])
+    writer.arrives(MARKED)
+    stage.forget()
+    stage.all_read(target, 2)
     writer.go()
     writer.done()
     stage.all_read(target)
@@ -151,11 +181,13 @@ def rolled_back(stage: Stage, target: Target) -> None:
 
 SCENARIOS = (
     Scenario(written, _ALL, frozenset({"stamps"})),
+    *(Scenario(every_way, (kind,)) for kind in _ALL),
     Scenario(stopped_after_commit, _ALL, frozenset({"mark"})),
     Scenario(stopped_before_fill, _SINGLE, frozenset({"lease"})),
-    Scenario(stopped_before_fill, ("active",), frozenset()),
+    Scenario(stopped_before_fill, ("active",)),
     Scenario(slow_commit, _ALL, frozenset({"unmark"})),
+    Scenario(lost_mark, _ALL, needs_redis=True),
     Scenario(overlapping_writers, _ALL, frozenset({"second-writer"})),
-    Scenario(killed, _ALL, frozenset()),
-    Scenario(rolled_back, _ALL, frozenset()),
+    Scenario(killed, _ALL),
+    Scenario(rolled_back, _ALL),
 )

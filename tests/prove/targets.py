@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from asgiref.sync import async_to_sync
 
 from caching.registry import registry
 from tests.prove.commitlog import seq_last
@@ -48,11 +49,13 @@ class Target(msgspec.Struct, frozen=True):
 def target_read(target: Target) -> Any:
     """Read through the cache, by any of the region's methods; returns what its JSON says."""
     region, org, parts = target.region, target.org, target.parts
-    how = random.randrange(3)
-    if how == 0:
+    how = random.choices(("entry", "get", "get_many", "aget"), (3, 3, 3, 1))[0]
+    if how == "entry":
         return msgspec.json.decode(region.entry(org, *parts).body)
-    value = region.get(org, *parts) if how == 1 else region.get_many([(org, *parts)])[(org, *parts)]
-    return msgspec.to_builtins(value)
+    if how == "get_many":
+        return msgspec.to_builtins(region.get_many([(org, *parts)])[(org, *parts)])
+    get = region.get if how == "get" else async_to_sync(region.aget)
+    return msgspec.to_builtins(get(org, *parts))
 
 
 def target_observed(reader: str, target: Target, fetch: Any) -> Read | ListRead:

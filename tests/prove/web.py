@@ -13,9 +13,10 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from tests.prove.history import now
 from tests.prove.targets import Target
 
-__all__ = ["PASSWORD", "TOKEN", "USER", "SiteClient", "SiteRefusedError"]
+__all__ = ["PASSWORD", "TOKEN", "USER", "SiteClient", "SiteConflictError", "SiteRefusedError"]
 
 USER: Final = "prover"
 PASSWORD: Final = "only for the proof"
@@ -24,10 +25,16 @@ TOKEN: Final = "0123456789abcdef0123456789abcdef01234567"
 _TIMEOUT = 30.0
 # A kept connection stays with the worker process that accepted it; new ones reach them all.
 _RECONNECT_SHARE = 0.2
+# The server closes connections that it has not heard from for two seconds.
+_KEPT_SECONDS = 1.0
 
 
 class SiteRefusedError(Exception):
     """The site answered what it should not have."""
+
+
+class SiteConflictError(SiteRefusedError):
+    """Somebody else was quicker."""
 
 
 class SiteClient:
@@ -36,6 +43,7 @@ class SiteClient:
     def __init__(self, port: int) -> None:
         self._port = port
         self._connection: http.client.HTTPConnection | None = None
+        self._used = 0.0
         self._cookies: SimpleCookie = SimpleCookie()
 
     def fetch(self, target: Target) -> Any:
@@ -90,6 +98,8 @@ class SiteClient:
             None if body is None else msgspec.json.encode(body),
             {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json", **(headers or {})},
         )
+        if status == HTTPStatus.CONFLICT:
+            raise SiteConflictError(f"{method} {path}: {content[:500]!r}")
         if status not in (HTTPStatus.OK, HTTPStatus.CREATED):
             raise SiteRefusedError(f"{method} {path}: {status} {content[:500]!r}")
         return msgspec.json.decode(content)
@@ -111,13 +121,15 @@ class SiteClient:
     def _send(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        if self._connection is None or random.random() < _RECONNECT_SHARE:
+        is_old = now() - self._used > _KEPT_SECONDS
+        if self._connection is None or is_old or random.random() < _RECONNECT_SHARE:
             self._forget()
             self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT)
         try:
             self._connection.request(method, path, body, headers)
             response = self._connection.getresponse()
             content = response.read()
+            self._used = now()
         except (OSError, http.client.HTTPException):
             self._forget()
             raise
