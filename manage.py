@@ -13,4 +13,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        # Ctrl-C is no failure to be explained by a traceback; 130 is what shells expect.
+        sys.exit(130)
