@@ -1,4 +1,4 @@
-"""The proof that reads are fresh: real processes, real servers, and a check of everything they saw.
+"""The proof that reads are fresh: real processes, real servers, and a judge of everything they saw.
 
-`python -m tests.prove` runs it; `docs/decisions.md` says what it has found.
+`python -m tests.prove --help` says how to run it.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -117,7 +118,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         with suppress(OSError):
             process.stdin.close()
-    process.terminate()
+    # To the site's server this means: without waiting for connections that clients keep.
+    process.send_signal(signal.SIGINT)
     try:
         process.wait(_END_SECONDS)
     except subprocess.TimeoutExpired:
