@@ -303,7 +303,12 @@ def test_a_child_forked_after_the_file_was_removed_makes_it_anew(start: Callable
     assert runtime.stamps.pending_slots() == {SLOTS.key}
 
 
-def test_a_child_does_not_wait_for_locks_that_threads_of_its_parent_held(start: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("single", [False, True])
+def test_a_child_does_not_wait_for_locks_that_threads_of_its_parent_held(
+    settings: Settings, tmp_path: Path, start: Callable[..., Any], single: bool
+) -> None:
+    if single:
+        settings.CACHING = {**settings.CACHING, "STAMPS_DIR": str(tmp_path / "missing"), "SINGLE_PROCESS": True}
     keep()
     assert runtime.local is not None
     assert runtime.stamps is not None

@@ -7,7 +7,8 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -234,7 +235,7 @@ def test_a_full_table_is_an_error_that_takes_no_record(stamps: Stamps) -> None:
     assert len(stamps.pend(range(BLOCKS * RECORDS_OF_A_BLOCK))) == BLOCKS * RECORDS_OF_A_BLOCK
 
 
-def test_many_threads_take_and_give_back_records_without_sharing_one(stamps: Stamps) -> None:
+def test_many_threads_take_and_give_back_records_without_sharing_one(stamps: Stamps, hasty_threads: None) -> None:
     together = threading.Barrier(4)
     held: set[int] = set()
     collisions: list[set[int]] = []
@@ -257,6 +258,29 @@ def test_many_threads_take_and_give_back_records_without_sharing_one(stamps: Sta
 
     assert collisions == []
     assert stamps.pending_slots() == set()
+
+
+def test_records_are_taken_and_given_back_by_one_thread_at_a_time(stamps: Stamps) -> None:
+    class Guarded(deque[int]):
+        def popleft(self) -> int:
+            assert stamps._lock.locked()
+            return super().popleft()
+
+        def append(self, record: int) -> None:
+            assert stamps._lock.locked()
+            super().append(record)
+
+        def extend(self, records: Iterable[int]) -> None:
+            assert stamps._lock.locked()
+            super().extend(records)
+
+    stamps._free = Guarded()
+
+    left, ended = stamps.pend([99]), stamps.pend([99])
+    stamps.leave(left)
+    stamps.unpend(ended)
+
+    assert sorted(stamps._free) == list(range(RECORDS_OF_A_BLOCK))
 
 
 # --- other processes --------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -443,15 +442,6 @@ def test_with_room_for_all_it_holds_what_a_dictionary_would(tier: LocalTier, see
         elif key.local in model:
             tier.discard(model.pop(key.local))
         assert tier.entries == model
-
-
-@pytest.fixture
-def hasty_threads() -> Iterator[None]:
-    """Let threads take turns as often as the interpreter can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def test_the_books_are_exact_after_four_threads_did_anything_at_once(
