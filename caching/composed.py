@@ -56,19 +56,20 @@ class ListRegion(Region[Any], Generic[S]):
         derived = [On(on.model, org=on.org) for on in items.fresh_on if on.model not in named]
         super().__init__(name, Refs, fresh_on=[*declared, *derived], **options)
 
-    def read(self, keys: Sequence[Key], *, use_cache: bool = True) -> Steps[dict[Key, Entry]]:
+    def read(self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True) -> Steps[dict[Key, Entry]]:
+        counters = self.counters if counted else Counters()
         entries = {}
         for key in keys:
-            entries[key] = yield from self._composed(key) if use_cache else self._from_database(key)
+            entries[key] = yield from self._composed(key, counters) if use_cache else self._from_database(key)
         return entries
 
-    def _composed(self, key: Key) -> Steps[Entry]:
+    def _composed(self, key: Key, counters: Counters) -> Steps[Entry]:
         dirty: set[Key] = set()
         if open_notes:
             dirty = yield InLoader(lambda: dirty_keys(key.alias, [key]))
         entry = runtime.find(key.local) if not dirty else None
         if entry is not None:
-            self.counters.local_hits += 1
+            counters.local_hits += 1
             return entry
         began = time.perf_counter_ns()
         noted, pending = note_stamps([key])
@@ -86,7 +87,7 @@ class ListRegion(Region[Any], Generic[S]):
             entry = self._compose(refs, parts)
             if listed.may_be_kept and not pending and all(part.may_be_kept for part in parts):
                 self._keep_composed(key, entry, noted)
-        self._count(scratch, lists.loaded or reading.loaded, time.perf_counter_ns() - began)
+        self._count(counters, scratch, lists.loaded or reading.loaded, time.perf_counter_ns() - began)
         return entry
 
     def _mended(self, key: Key, refs: Refs, parts: list[Entry], outdated: list[int]) -> Steps[Entry]:
@@ -131,9 +132,8 @@ class ListRegion(Region[Any], Generic[S]):
         if key in noted:
             self.keep(key, entry, noted[key], self.local_ttl)
 
-    def _count(self, scratch: Counters, loaded: bool, nanoseconds: int) -> None:
+    def _count(self, counters: Counters, scratch: Counters, loaded: bool, nanoseconds: int) -> None:
         # The items' reads are no requests of their own; the list is answered by a tier if no part needed the database.
-        counters = self.counters
         for name in ("bypassed", "refused", "rejected", "errors"):
             setattr(counters, name, getattr(counters, name) + getattr(scratch, name))
         kind = "miss" if loaded else "redis"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -60,6 +61,8 @@ class VersionedModel(CachedModel):
 class CacheRegion(models.Model):
     """No table: stands for the caches page in the admin, and carries its permissions."""
 
+    name = models.CharField(max_length=64, primary_key=True)
+
     class Meta:
         managed = False
         default_permissions = ("view",)
@@ -73,6 +76,8 @@ class CacheRegion(models.Model):
 
 class CacheEvent(models.Model):
     """Who cleared or warmed what, and when: written once, read in the admin."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
 
     class Action(models.TextChoices):
         CLEAR = "clear", "cleared"

@@ -41,11 +41,9 @@ class Reading:
     under the stamps noted at first.
     """
 
-    def __init__(
-        self, region: Region[Any], keys: Sequence[Key], *, counters: Counters | None = None, local: bool = True
-    ) -> None:
+    def __init__(self, region: Region[Any], keys: Sequence[Key], *, counters: Counters, local: bool = True) -> None:
         self._region = region
-        self._counters = region.counters if counters is None else counters
+        self._counters = counters
         self._keys = list(dict.fromkeys(keys))
         self._local = runtime.local if local else None
         self._entries: dict[Key, Entry] = {}

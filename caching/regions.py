@@ -132,8 +132,11 @@ class BaseRegion(Generic[S]):
         """`get_many` for coroutines."""
         return self._named(await adrive(self.read([Key(self.name, org, parts, using) for org, *parts in names])))
 
-    def read(self, keys: Sequence[Key], *, use_cache: bool = True) -> Steps[dict[Key, Entry]]:
-        """Return the steps that find an entry for each of the keys, all of one database."""
+    def read(self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True) -> Steps[dict[Key, Entry]]:
+        """Return the steps that find an entry for each of the keys, all of one database.
+
+        With `counted=False` they are no requests in the statistics: nobody asked, the cache is being filled.
+        """
         raise NotImplementedError
 
     def _one(self, key: Key, use_cache: bool) -> Steps[Entry]:
@@ -236,7 +239,7 @@ class BaseRegion(Generic[S]):
         """Load what the region declares as hot, for these organisations or all; yields how many keys each batch had."""
         names = iter(self.warm_keys(orgs, using)) if self.warm_keys else iter(())
         while batch := list(islice(names, _WARM_BATCH)):
-            self.get_many(batch, using=using)
+            drive(self.read([Key(self.name, org, parts, using) for org, *parts in batch], counted=False))
             yield len(batch)
 
 
@@ -270,8 +273,8 @@ class Region(BaseRegion[S]):
         assert load is not None  # noqa: S101 -- for the type checker; __init__ has seen to it
         return {name: load(*name, using=alias) for name in names}
 
-    def read(self, keys: Sequence[Key], *, use_cache: bool = True) -> Steps[dict[Key, Entry]]:
+    def read(self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True) -> Steps[dict[Key, Entry]]:
         if use_cache:
-            return (yield from Reading(self, keys).steps())
+            return (yield from Reading(self, keys, counters=self.counters if counted else Counters()).steps())
         loaded = yield Load(self, keys)
         return {key: Entry(encode(value), value) for key, value in loaded.values.items()}

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
 
+from django.db import connections
 from django.db.models import Field, ForeignKey, Model
 from django.db.models.constants import LOOKUP_SEP
 
@@ -31,9 +32,12 @@ def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + _BATCH]
 
 
-def stored_rows(model: type[Model], pks: Collection[Any], alias: str) -> list[Row]:
-    """Return the rows as they stand in the database."""
+def stored_rows(model: type[Model], pks: Collection[Any], alias: str, *, lock: bool = False) -> list[Row]:
+    """Return the rows as they stand in the database; with `lock` they stay so until the transaction ends."""
     paths = registry.dependencies.paths(model)
+    if lock and paths and connections[alias].features.has_select_for_update:
+        # By a query of its own: not every database locks the rows of a join.
+        list(model._base_manager.using(alias).filter(pk__in=pks).order_by().select_for_update().values_list("pk"))
     return list(model._base_manager.using(alias).filter(pk__in=pks).order_by().values(*paths)) if paths else []
 
 

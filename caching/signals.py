@@ -50,7 +50,9 @@ def _may_exist(instance: Model) -> bool:
 
 def _before_save(sender: type[Model], instance: Model, using: str, **_: Any) -> None:
     # A row that moves makes its old key stale, too, and only the database knows that one for certain.
-    rows = stored_rows(sender, [instance.pk], using) if _may_exist(instance) else []
+    # Locked, where a transaction is open: another writer may not change it between this look and our UPDATE.
+    lock = connections[using].in_atomic_block
+    rows = stored_rows(sender, [instance.pk], using, lock=lock) if _may_exist(instance) else []
     instance.__dict__[_BEFORE] = rows
 
 
@@ -67,6 +69,7 @@ def _before_delete(sender: type[Model], instance: Model, using: str, origin: Any
     row = row_of(instance)
     # Rows that a query set or a cascade deletes were read a moment ago; a caller's instance may be old.
     if row is None or origin is instance:
-        note_rows(sender, stored_rows(sender, [instance.pk], using), using)
+        lock = connections[using].in_atomic_block
+        note_rows(sender, stored_rows(sender, [instance.pk], using, lock=lock), using)
     if row is not None:
         note_rows(sender, [row], using)

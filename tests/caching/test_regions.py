@@ -137,8 +137,13 @@ def test_clearing_without_an_answer_from_redis_is_an_error(redis: Any, monkeypat
         shop.invalidate("corner")
 
 
-def test_warming_loads_what_the_region_calls_hot(tiers: str, django_assert_num_queries: Any) -> None:
+def test_warming_loads_what_the_region_calls_hot(
+    tiers: str, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(menu, "warm_keys", shop.warm_keys)
     assert list(shop.warm()) == [2]
+    assert list(menu.warm()) == [2]
+    assert (shop.counters.misses, menu.counters.misses) == (0, 0), "nobody asked"
     with django_assert_num_queries(0):
         shop.get("corner")
     assert list(shop.warm(["rival"])) == [1]
