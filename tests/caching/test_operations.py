@@ -37,7 +37,7 @@ def shown(slug: str = "tea") -> str | None:
 
 
 def events() -> list[tuple[str, str, str, str]]:
-    return list(CacheEvent.objects.order_by("pk").values_list("action", "region", "org_id", "key"))
+    return list(CacheEvent.objects.order_by("at").values_list("action", "region", "org_id", "key"))
 
 
 def dishes_of(shop: Shop, *names: str, kind: str | None = None) -> list[Dish]:
