@@ -89,7 +89,7 @@ class _Rows:
         customer, profile = historic.customer, self._profile
         day = profile.local_date(historic.placed_at)
         order = Order(
-            org=profile,
+            org_id=profile.pk,
             number=number,
             external_ref=historic.external_ref,
             customer_phone=customer.phone if customer else "",
@@ -106,8 +106,8 @@ class _Rows:
         lines = list(self._lines_of(order, historic.lines))
         totals = bill_total(lines=lines, discount=historic.discount, rule=self._rule)
         bill = Bill(
-            org=profile,
-            order=order,
+            org_id=profile.pk,
+            order_id=order.pk,
             number=number,
             currency=profile.currency,
             tax_rate=profile.tax_rate,
@@ -118,8 +118,8 @@ class _Rows:
             **totals._asdict(),
         )
         payment = Payment(
-            org=profile,
-            bill=bill,
+            org_id=profile.pk,
+            bill_id=bill.pk,
             method=historic.method,
             amount=bill.total,
             received_at=historic.placed_at,
@@ -139,8 +139,8 @@ class _Rows:
     def _lines_of(self, order: Order, lines: Sequence[HistoricLine]) -> Iterator[OrderLine]:
         for position, line in enumerate(lines):
             yield OrderLine(
-                org=self._profile,
-                order=order,
+                org_id=self._profile.pk,
+                order_id=order.pk,
                 item_id=line.item_id,
                 item_name=line.item_name,
                 quantity=line.quantity,
@@ -151,11 +151,11 @@ class _Rows:
     def _enter(self, customer: Customer, order: Order, kind: str, amount: Decimal, key: str) -> None:
         self._entries.append(
             LedgerEntry(
-                org=self._profile,
-                customer=customer,
+                org_id=self._profile.pk,
+                customer_id=customer.pk,
                 kind=kind,
                 amount=amount,
-                order=order,
+                order_id=order.pk,
                 idempotency_key=key,
                 created_at=order.placed_at,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -41,7 +42,7 @@ class Play:
     retried: list[str] = field(default_factory=list)
 
 
-class Part:
+class Part(ABC):
     """One thread: it performs its own events, and a follower reads after all of them."""
 
     is_follower = False
@@ -51,12 +52,20 @@ class Part:
         self.gauge = gauge
         self.play = play
 
+    @abstractmethod
     def performs(self, event: Event) -> bool:
-        raise NotImplementedError
+        """Tell whether the event is this part's to make."""
 
-    def look(self, event: Event) -> None:
-        """Read what the screen shows after the event."""
-        raise NotImplementedError
+    def look_around(self, event: Event) -> None:  # noqa: B027 - a part may have nothing to show there
+        """Read what the screen shows after any event; nothing unless a part says otherwise."""
+
+    def look_at(self, order: int) -> None:  # noqa: B027 - the same
+        """Read what the screen shows of the order that an event is about; the same."""
+
+    def _look(self, event: Event) -> None:
+        self.look_around(event)
+        if event.order is not None:
+            self.look_at(event.order)
 
     def run(self) -> None:
         """Play the whole script; raises StoppedError, and whatever a service or a read raises."""
@@ -67,10 +76,10 @@ class Part:
                     stage.await_turn(event)
                     self._perform_patiently(event)
                     stage.perform(event)
-                    self.look(event)
+                    self._look(event)
                 elif self.is_follower:
                     stage.await_event(event)
-                    self.look(event)
+                    self._look(event)
                 if self.is_follower:
                     stage.follow(self.name, event)
 
@@ -124,15 +133,13 @@ class Till(Part):
         is_mine = event.order is not None and TILLS[event.order % len(TILLS)] == self.name
         return is_mine and event.kind not in _OF_THE_KITCHEN
 
-    def look(self, event: Event) -> None:
-        if event.order is None:
-            return
-        read, reads, order_id = self.gauge.read, self.play.reads, self.play.order_ids[event.order]
+    def look_at(self, order: int) -> None:
+        read, reads, order_id = self.gauge.read, self.play.reads, self.play.order_ids[order]
         read(reads.profile_lite(), HABITS.till_profile_lite)
         read(reads.order(order_id), HABITS.till_order)
         read(reads.first_page(), HABITS.till_orders_page)
         read(reads.bill(order_id), HABITS.till_bill)
-        if phone := self.play.script.orders[event.order].phone:
+        if phone := self.play.script.orders[order].phone:
             read(reads.balance(phone), HABITS.till_balance)
 
 
@@ -144,10 +151,11 @@ class KitchenScreen(Part):
     def performs(self, event: Event) -> bool:
         return event.kind in _OF_THE_KITCHEN
 
-    def look(self, event: Event) -> None:
+    def look_around(self, event: Event) -> None:  # noqa: ARG002 - the base class's signature
         self.gauge.read(self.play.reads.active_list(), HABITS.kitchen_active_list)
-        if event.order is not None:
-            self.gauge.read(self.play.reads.order(self.play.order_ids[event.order]), HABITS.kitchen_order)
+
+    def look_at(self, order: int) -> None:
+        self.gauge.read(self.play.reads.order(self.play.order_ids[order]), HABITS.kitchen_order)
 
 
 class BillingPage(Part):
@@ -158,7 +166,7 @@ class BillingPage(Part):
     def performs(self, event: Event) -> bool:
         return event.kind == SETTINGS
 
-    def look(self, event: Event) -> None:
+    def look_around(self, event: Event) -> None:
         read, reads = self.gauge.read, self.play.reads
         read(reads.summary(), HABITS.billing_summary)
         read(reads.profile(), HABITS.billing_profile)

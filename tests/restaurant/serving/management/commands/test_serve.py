@@ -35,6 +35,7 @@ def executed(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path
     calls: list[Any] = []
     settings.VAR_DIR = tmp_path
     settings.STATIC_ROOT = tmp_path / "static"
+    monkeypatch.setattr("restaurant.demo.services.ORDERS_EACH", 20)
     monkeypatch.setattr(serve.os, "execve", lambda *args: calls.append(args))
     monkeypatch.setattr(serve.connections, "close_all", lambda: None)
     return calls
@@ -58,7 +59,7 @@ def test_an_empty_site_is_filled_and_handed_to_the_server_with_a_login(executed:
 
     out = run("--port", str(port), "--workers", "3")
 
-    assert Order.objects.count() == 600
+    assert Order.objects.count() == 60
     password = out.split("Sign in as admin with the password ")[1].split()[0]
     assert User.objects.get(username="admin").check_password(password)
     assert f"http://127.0.0.1:{port}/admin/" in out
