@@ -83,9 +83,11 @@ class Place(ExitStack):
         listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.callback(listening.close)
         port: int = listening.getsockname()[1]
-        command = [sys.executable, "-m", "gunicorn", "restaurant.wsgi", "--workers=2", "--threads=4"]
-        bind = [f"--bind=fd://{listening.fileno()}", "--log-level=warning", "--graceful-timeout=2"]
-        self._site = self._start("site", [*command, *bind], self.environment, pass_fds=(listening.fileno(),))
+        bind = ["--bind", f"fd://{listening.fileno()}", "--workers", "2"]
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:restaurant.serving.gunicorn", *bind]
+        self._site = self._start(
+            "site", [*command, "restaurant.wsgi"], self.environment, pass_fds=(listening.fileno(),)
+        )
         return port
 
     def site_wait(self, port: int) -> None:
