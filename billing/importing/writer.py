@@ -1,6 +1,8 @@
 """Writes the orders of a file that are not yet there, all in one transaction."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from billing.importing.errors import BadRowsError, ImportFileError
@@ -51,5 +53,16 @@ def content_import(
         if advance is not None:
             advance(len(content.orders) - len(orders))
         orders.sort(key=lambda order: order.placed_at)
-        imported = history_create(org_id=org_id, orders=orders, advance=advance, using=using)
+        with _frozen():
+            imported = history_create(org_id=org_id, orders=orders, advance=advance, using=using)
     return ImportResult(imported, len(content.orders) - imported, is_new_org)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Spare the garbage collector what was read so far: walking through it over and over took a fifth of the time."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
