@@ -61,11 +61,10 @@ class DependencyMap:
     def of(self, model: type[Model]) -> list[tuple[BaseRegion[Any], On]]:
         """Return what depends on rows of `model`, its proxies and its parents included."""
         if model not in self._resolved:
-            concrete = _concrete(model)
             self._resolved[model] = [
                 each
                 for declared, found in self._declared.items()
-                if issubclass(concrete, _concrete(declared))
+                if issubclass(model, _concrete(declared))
                 for each in found
             ]
         return self._resolved[model]

@@ -369,3 +369,12 @@ def test_a_single_process_has_pending_writers_as_many_as_a_file_holds(clock: Mov
 def test_a_child_of_a_single_process_shares_its_memory_and_other_stamps_are_opened_anew(clock: MovableClock) -> None:
     assert Stamps(clock, shared=False).after_fork_in_child()
     assert not Stamps(clock).after_fork_in_child()
+
+
+def test_a_child_forgets_a_lock_that_a_thread_of_its_parent_held(clock: MovableClock) -> None:
+    stamps = Stamps(clock, shared=False)
+    stamps._lock.acquire()
+
+    stamps.after_fork_in_child()
+
+    assert not stamps._lock.locked()

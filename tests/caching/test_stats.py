@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
+from caching.hostfile import BLOCKS
 from caching.runtime import runtime
 from caching.stamps import slots_of
 from caching.stats import COUNTERS, Counters, Statistics, describe, hit_rate
@@ -100,6 +101,21 @@ def test_without_a_file_the_statistics_are_of_this_process_alone(
     assert numbers == runtime.statistics.process()
     assert "Statistics are of this process alone" in caplog.text
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_when_no_block_is_free_nobodys_is_written_to(caplog: pytest.LogCaptureFixture) -> None:
+    shop.counters.misses = 1
+    others = Statistics(lambda: None)
+    assert others._file is not None
+    for _ in range(BLOCKS - 1):
+        others._file.claim_block()
+    others.share()
+    shop.counters.misses = 20
+
+    assert runtime.statistics.host()["shop"]["misses"] == 20
+
+    assert "Statistics are of this process alone" in caplog.text
+    assert sum(others._row.unpack_from(others._file.view, others._at(0))) == 1
 
 
 def test_counters_are_shown_at_most_every_fifth_of_a_second_unless_told_now(monkeypatch: pytest.MonkeyPatch) -> None:

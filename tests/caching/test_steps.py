@@ -125,7 +125,7 @@ def test_an_interrupt_is_not_handed_to_the_logic(driver: Driver) -> None:
     def logic() -> Steps[str]:
         try:
             yield Does(interrupt)
-        except Exception:
+        except BaseException:
             return "swallowed"
         return "no error"
 
