@@ -5,84 +5,16 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import Settings
 
-from caching.keys import Key
-from caching.stamps import Stamps, slots_of
+from caching.stamps import slots_of
 from caching.tiers.local import UNDECODED, Entry, LocalTier
+from tests.caching.tiers.entries import TTL, check_invariants, held, key_of, placed, put, queue
 from tests.conftest import MovableClock
-
-TTL = 60.0
-
-
-@pytest.fixture
-def tier(clock: MovableClock) -> LocalTier:
-    return LocalTier(clock, Stamps(clock, shared=False))
-
-
-@pytest.fixture
-def limit(settings: Settings) -> Callable[..., None]:
-    """Set the limits of local memory."""
-
-    def set_limits(**limits: int) -> None:
-        settings.CACHING = {
-            **settings.CACHING,
-            **{f"LOCAL_MAX_{name.upper()}": value for name, value in limits.items()},
-        }
-
-    return set_limits
-
-
-def key_of(number: int, region: str = "orders") -> Key:
-    return Key(region, "osteria", (number,))
-
-
-def placed(tier: LocalTier, key: Key, body: bytes = b"{}", value: Any = UNDECODED) -> Entry:
-    entry = Entry(body, value)
-    slots = slots_of(key)
-    entry.place(key.local, slots, tier.stamps.note(slots), tier.clock.now() + TTL)
-    return entry
-
-
-def put(tier: LocalTier, number: int, body: bytes = b"{}", value: Any = UNDECODED, *, region: str = "orders") -> Entry:
-    entry = placed(tier, key_of(number, region), body, value)
-    tier.put(entry)
-    return entry
-
-
-def held(tier: LocalTier) -> list[int]:
-    return sorted(key[-1] for key in tier.entries)
-
-
-def queue(tier: LocalTier) -> Iterator[Entry]:
-    entry = tier._oldest
-    while entry is not None:
-        assert entry.newer is None or entry.newer.older is entry
-        yield entry
-        entry = entry.newer
-
-
-def check_invariants(tier: LocalTier) -> None:
-    """Books and queue agree with the entries that are there."""
-    entries = list(tier.entries.values())
-    assert Counter(map(id, queue(tier))) == Counter(map(id, entries))
-    assert tier._newest is (list(queue(tier)) or [None])[-1]
-    assert tier._hand is None or tier._hand in entries
-    assert tier.bytes == sum(entry.size for entry in entries)
-    bytes_of, entries_of = Counter[str](), Counter[str]()
-    for entry in entries:
-        bytes_of[entry.key[0]] += entry.size
-        entries_of[entry.key[0]] += 1
-    # Counters compare equal when one lacks what the other has zero of.
-    assert tier.bytes_of == bytes_of
-    assert tier.entries_of == entries_of
-    assert all(tier.entries[entry.key] is entry for entry in entries)
-
 
 # --- what a tier does -------------------------------------------------------------------------------------------------
 
