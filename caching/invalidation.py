@@ -17,6 +17,8 @@ from caching.stamps import region_slot, scope_slot, slots_of
 
 __all__ = ["Invalidation", "clear", "invalidate"]
 
+_MAX_RECORDS = 1000
+
 logger = logging.getLogger("caching")
 
 
@@ -41,7 +43,7 @@ class Invalidation:
         """
         if self._stamps is not None:
             try:
-                self._records = self._stamps.pend(self._slots)
+                self._records = self._stamps.pend(self._pending_slots())
             except HostFileError as error:
                 raise MarkFailed(f"The write was rolled back: {error}") from error
         try:
@@ -50,6 +52,12 @@ class Invalidation:
             self._end(certain=True)
             raise MarkFailed("The write was rolled back, for its mark could not be placed in Redis. Retry.") from error
         self._bump()
+
+    def _pending_slots(self) -> Iterable[int]:
+        # The table has room for all writers of the host; one that changes very much announces whole regions.
+        if len(self._slots) <= _MAX_RECORDS:
+            return self._slots
+        return {region_slot(item.region) for item in self._items}
 
     def finish(self) -> None:
         """Take the marks off after the commit. Never raises: what Redis does not hear runs out there by itself."""

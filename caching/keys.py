@@ -22,7 +22,8 @@ _PLAIN_ORG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 def digest(text: str) -> str:
     """Return 32 hexadecimal digits that stand for `text` in a key (blake2b, 128 bits)."""
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    # What JSON calls text may hold half a character; it is a name like any other.
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def _org_name(org: str) -> str:

@@ -117,3 +117,7 @@ def test_keys_and_scopes_serve_in_sets_and_tell_their_names() -> None:
     assert Scope("orders", "osteria") != ("orders", "osteria")
     assert repr(Key("orders", "osteria", (5,))) == "<Key {osteria}:orders:i5>"
     assert repr(Scope("orders", "osteria")) == "<Scope {osteria}:orders>"
+
+
+def test_text_with_half_a_character_is_a_name_like_any_other() -> None:
+    assert Key("shop", "half \ud800").name != Key("shop", "half \ud801").name

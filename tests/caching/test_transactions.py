@@ -16,6 +16,7 @@ from caching.errors import HostFileError, MarkFailed, RedisUnavailable
 from caching.invalidation import Invalidation
 from caching.keys import Key
 from caching.runtime import runtime
+from caching.stamps import region_slot
 from caching.transactions import note, open_notes, wrap_connection
 from tests.shop.cached import dish, shop, tally
 from tests.shop.models import Dish, Shop
@@ -290,3 +291,18 @@ class InsideATestCase(TestCase):
         assert shop.get("inside").name == "new"
         assert (runtime.local.entries if runtime.local else None) == {}
         assert shop.counters.invalidations == 0
+
+
+def test_a_commit_of_very_many_keys_announces_whole_regions(
+    tiers: str, corner: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("caching.invalidation._MAX_RECORDS", 1)
+    write = Invalidation([KEY, Key("shop", "rival"), Key("menu", "corner")])
+    write.begin()
+    assert runtime.stamps is not None
+    assert runtime.stamps.pending_slots() == {region_slot("shop"), region_slot("menu")}
+    shop.get("corner")
+    assert runtime.local is not None
+    assert not runtime.local.entries
+    write.finish()
+    assert not runtime.stamps.pending_slots()
