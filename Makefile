@@ -28,7 +28,7 @@ $(VENV)/bin/python:
 
 # TESTS=tests/orders runs some of them, and does not ask for their coverage.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--cov --cov-report=term)
+	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--numprocesses auto --dist worksteal --cov --cov-report=term)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
