@@ -11,7 +11,7 @@ from django.db.models import Model
 from caching.keys import Key, Scope
 
 if TYPE_CHECKING:
-    from caching.regions import BaseRegion
+    from caching.regions import Region
 
 __all__ = ["DependencyMap", "On", "Row"]
 
@@ -46,9 +46,9 @@ def _concrete(model: type[Model]) -> type[Model]:
 class DependencyMap:
     """All declarations, by model."""
 
-    def __init__(self, regions: Iterable[BaseRegion[Any]]) -> None:
-        self._declared: dict[type[Model], list[tuple[BaseRegion[Any], On]]] = {}
-        self._resolved: dict[type[Model], list[tuple[BaseRegion[Any], On]]] = {}
+    def __init__(self, regions: Iterable[Region[Any]]) -> None:
+        self._declared: dict[type[Model], list[tuple[Region[Any], On]]] = {}
+        self._resolved: dict[type[Model], list[tuple[Region[Any], On]]] = {}
         for region in regions:
             for on in region.fresh_on:
                 self._declared.setdefault(on.model, []).append((region, on))
@@ -58,7 +58,7 @@ class DependencyMap:
         """The models that declarations name."""
         return list(self._declared)
 
-    def of(self, model: type[Model]) -> list[tuple[BaseRegion[Any], On]]:
+    def of(self, model: type[Model]) -> list[tuple[Region[Any], On]]:
         """Return what depends on rows of `model`, its proxies and its parents included."""
         if model not in self._resolved:
             self._resolved[model] = [

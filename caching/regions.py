@@ -25,7 +25,7 @@ from caching.steps import Load, Steps, adrive, drive
 from caching.tiers.local import UNDECODED, Entry
 from caching.transactions import in_transaction, note, open_notes
 
-__all__ = ["BaseRegion", "Name", "Region", "WarmKeys"]
+__all__ = ["Name", "Region", "WarmKeys"]
 
 _WARM_BATCH = 100
 
@@ -38,11 +38,13 @@ S = TypeVar("S", bound=Snapshot)
 WarmKeys = Callable[[Sequence[str] | None, str], Iterable[tuple[Any, ...]]]
 
 
-class BaseRegion(Generic[S]):
-    """What all regions share: a name, times to live, what makes them stale, counters and the hit path.
+class Region(Generic[S]):
+    """A region: one kind of value, how it is loaded, for how long it is kept and what makes it stale.
 
-    `local_ttl` and `redis_ttl` are seconds. `money` declares that a stale answer is worse than none.
-    `label` is what operators read; `target` the hit rate they expect (0 to 1).
+    `load(org, *parts, using=alias)` returns a snapshot or None; `load_many(names, using=alias)`, for `(org, *parts)`
+    in `names`, a dictionary without the missing ones; one of the two is enough. `local_ttl` and `redis_ttl` are
+    seconds. `money` declares that a stale answer is worse than none. `label` is what operators read; `target` the hit
+    rate they expect (0 to 1). Raises `CachingError` for a declaration that cannot work.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class BaseRegion(Generic[S]):
         name: str,
         snapshot: type[S],
         *,
+        load: Callable[..., S | None] | None = None,
+        load_many: Callable[..., Mapping[Any, S]] | None = None,
         local_ttl: float,
         redis_ttl: float,
         fresh_on: Sequence[On] = (),
@@ -58,6 +62,10 @@ class BaseRegion(Generic[S]):
         money: bool = False,
         target: float | None = None,
     ) -> None:
+        if load is None and load_many is None:
+            raise CachingError(f"Region {name!r} needs load= or load_many=.")
+        self._load = load
+        self._load_many = load_many
         self.name = name
         self.snapshot = snapshot
         self.fresh_on = tuple(fresh_on)
@@ -137,7 +145,18 @@ class BaseRegion(Generic[S]):
 
         With `counted=False` they are no requests in the statistics: nobody asked, the cache is being filled.
         """
-        raise NotImplementedError
+        if use_cache:
+            return (yield from Reading(self, keys, counters=self.counters if counted else Counters()).steps())
+        loaded = yield Load(self, keys)
+        return {key: Entry(encode(value), value) for key, value in loaded.values.items()}
+
+    def load_rows(self, names: Sequence[Name], alias: str) -> Mapping[Name, S | None]:
+        """Load from the database, around the cache."""
+        if self._load_many is not None and (len(names) > 1 or self._load is None):
+            return self._load_many(names, using=alias)
+        load = self._load
+        assert load is not None  # noqa: S101 -- for the type checker; __init__ has seen to it
+        return {name: load(*name, using=alias) for name in names}
 
     def _one(self, key: Key, use_cache: bool) -> Steps[Entry]:
         return (yield from self.read([key], use_cache=use_cache))[key]
@@ -241,40 +260,3 @@ class BaseRegion(Generic[S]):
         while batch := list(islice(names, _WARM_BATCH)):
             drive(self.read([Key(self.name, org, parts, using) for org, *parts in batch], counted=False))
             yield len(batch)
-
-
-class Region(BaseRegion[S]):
-    """A region whose values are loaded from the database, one by one or many at once.
-
-    `load(org, *parts, using=alias)` returns a snapshot or None; `load_many(names, using=alias)`, for `(org, *parts)`
-    in `names`, a dictionary without the missing ones. One of the two is enough.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        snapshot: type[S],
-        *,
-        load: Callable[..., S | None] | None = None,
-        load_many: Callable[..., Mapping[Any, S]] | None = None,
-        **options: Any,
-    ) -> None:
-        if load is None and load_many is None:
-            raise CachingError(f"Region {name!r} needs load= or load_many=.")
-        self._load = load
-        self._load_many = load_many
-        super().__init__(name, snapshot, **options)
-
-    def load_rows(self, names: Sequence[Name], alias: str) -> Mapping[Name, S | None]:
-        """Load from the database, around the cache."""
-        if self._load_many is not None and (len(names) > 1 or self._load is None):
-            return self._load_many(names, using=alias)
-        load = self._load
-        assert load is not None  # noqa: S101 -- for the type checker; __init__ has seen to it
-        return {name: load(*name, using=alias) for name in names}
-
-    def read(self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True) -> Steps[dict[Key, Entry]]:
-        if use_cache:
-            return (yield from Reading(self, keys, counters=self.counters if counted else Counters()).steps())
-        loaded = yield Load(self, keys)
-        return {key: Entry(encode(value), value) for key, value in loaded.values.items()}

@@ -11,7 +11,7 @@ from caching.dependencies import DependencyMap
 from caching.errors import CachingError, UnknownOrganisation, UnknownRegion
 
 if TYPE_CHECKING:
-    from caching.regions import BaseRegion
+    from caching.regions import Region
 
 __all__ = ["Registry", "registry"]
 
@@ -20,18 +20,18 @@ class Registry:
     """Regions register themselves when their `cached.py` is imported."""
 
     def __init__(self) -> None:
-        self.regions: dict[str, BaseRegion[Any]] = {}
+        self.regions: dict[str, Region[Any]] = {}
         #: Given organisations, returns those that exist. Set by the `cached.py` of the app that owns them; None: nobody
         #: can tell, and every name is taken for one.
         self.organisations: Callable[[Collection[str]], Iterable[str]] | None = None
 
-    def add(self, region: BaseRegion[Any]) -> None:
+    def add(self, region: Region[Any]) -> None:
         if region.name in self.regions:
             raise CachingError(f"Two cache regions are called {region.name!r}; names are unique in a project.")
         self.regions[region.name] = region
         self._forget_derived()
 
-    def remove(self, region: BaseRegion[Any]) -> None:
+    def remove(self, region: Region[Any]) -> None:
         """Take a region out again, as tests of declarations do."""
         del self.regions[region.name]
         self._forget_derived()
@@ -40,7 +40,7 @@ class Registry:
         for name in ("dependencies", "fingerprint"):
             self.__dict__.pop(name, None)
 
-    def get(self, name: str) -> BaseRegion[Any]:
+    def get(self, name: str) -> Region[Any]:
         """Return the region of that name; raises `UnknownRegion`, which names the declared ones."""
         try:
             return self.regions[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -10,18 +9,15 @@ import pytest
 from django.db import connection, transaction
 
 from caching.epochs import guard_names
-from caching.errors import RedisUnavailable
 from caching.invalidation import Invalidation, invalidate
-from caching.keys import Key
 from caching.runtime import runtime
-from caching.steps import Ask, Load, Pause, Step, Steps
+from caching.steps import Pause
+from tests.caching.stepping import KEY, Slow, cached_name, forget_here, is_ask, is_load, slow_read
 from tests.conftest import MovableClock
 from tests.shop.cached import dish, shop
 from tests.shop.models import Dish, Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-KEY = Key("shop", "corner")
 
 
 @pytest.fixture(autouse=True)
@@ -31,64 +27,6 @@ def corner() -> Shop:
 
 def rename(name: str) -> None:
     Shop.objects.filter(slug="corner").update(name=name)
-
-
-def forget_here() -> None:
-    assert runtime.local is not None
-    runtime.local.clear()
-
-
-class Slow:
-    """A read that can be stopped before any of its steps."""
-
-    def __init__(self, steps: Steps[Any]) -> None:
-        self._steps = steps
-        self.step: Step | None = next(steps)
-        self.result: Any = None
-
-    def proceed(self) -> None:
-        assert self.step is not None
-        try:
-            self.step = self._steps.send(self.step.run())
-        except StopIteration as done:
-            self.step, self.result = None, done.value
-
-    def until(self, reached: Callable[[Step], bool]) -> Slow:
-        while self.step is not None and not reached(self.step):
-            self.proceed()
-        assert self.step is not None, "the read ended before that step"
-        return self
-
-    def finish(self) -> Any:
-        while self.step is not None:
-            self.proceed()
-        return next(iter(self.result.values())).value
-
-
-def slow_read() -> Slow:
-    return Slow(shop.read([KEY]))
-
-
-def is_load(step: Step) -> bool:
-    return isinstance(step, Load)
-
-
-def is_ask(script: str) -> Callable[[Step], bool]:
-    return lambda step: (
-        isinstance(step, Ask) and any(script in str(command.wire(by_text=True)) for command in step.commands)
-    )
-
-
-def cached_name() -> str | None:
-    """What a reader gets without the database's help; None when it would have to load."""
-    steps = shop.read([KEY])
-    try:
-        step = next(steps)
-        while isinstance(step, Ask) and not is_ask("GETRANGE")(step):
-            step = steps.send(step.run())
-    except StopIteration as done:
-        return str(shop.value(done.value[KEY]).name)  # type: ignore[union-attr]
-    return None
 
 
 def test_the_first_read_loads_and_the_second_needs_no_database(tiers: str, django_assert_num_queries: Any) -> None:
@@ -280,76 +218,6 @@ def test_with_redis_a_local_copy_lives_two_seconds_at_most(redis: Any, clock: Mo
 def test_the_ttl_in_redis_is_shortened_by_the_jitter_at_most(redis: Any) -> None:
     shop.get("corner")
     assert 0.9 * 3600 - 5 < redis.ttl(guard_names(KEY)[0]) <= 3600
-
-
-@pytest.mark.parametrize("damage", [b"", b"x", b"\x00" * 80, "flip", "cut"])
-def test_damaged_bytes_in_redis_are_a_counted_miss(redis: Any, damage: Any) -> None:
-    shop.get("corner")
-    name = guard_names(KEY)[0]
-    raw = redis.get(name)
-    redis.set(name, {"flip": raw[:-1] + bytes([raw[-1] ^ 1]), "cut": raw[:-3]}.get(damage, damage))
-    forget_here()
-    assert shop.get("corner").name == "old"
-    assert (shop.counters.rejected, shop.counters.loads) == (1, 2)
-    forget_here()
-    shop.get("corner")
-    assert shop.counters.redis_hits == 1, "the good value took the place of the bad one"
-
-
-def test_another_tenants_value_under_a_key_is_not_served(redis: Any) -> None:
-    Shop.objects.create(slug="rival", name="rival")
-    shop.get("rival")
-    shop.get("corner")
-    redis.set(guard_names(KEY)[0], redis.get(guard_names(Key("shop", "rival"))[0]))
-    forget_here()
-    assert shop.get("corner").name == "old"
-
-
-def test_an_evicted_epoch_is_a_miss_and_never_repeats(redis: Any) -> None:
-    shop.get("corner")
-    for name in redis.keys("fa:e:*"):
-        redis.delete(name)
-    forget_here()
-    shop.get("corner")
-    assert shop.counters.loads == 2
-    assert all(len(redis.get(name)) == 16 for name in redis.keys("fa:e:*"))
-
-
-def test_values_of_another_server_process_are_misses(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop.get("corner")
-    forget_here()
-    tier = runtime.redis
-    assert tier is not None
-    execute = tier.execute
-    monkeypatch.setattr(tier, "execute", lambda commands: execute(commands)._replace(run_id=b"promoted"))
-    shop.get("corner")
-    assert shop.counters.loads == 2
-
-
-def test_without_an_answer_from_redis_reads_go_to_the_database_and_keep_nothing(
-    redis: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def silent(commands: Any) -> None:
-        raise RedisUnavailable("gone")
-
-    monkeypatch.setattr(runtime.redis, "execute", silent)
-    assert [shop.get("corner").name, shop.get("corner").name] == ["old", "old"]
-    assert (shop.counters.errors, shop.counters.loads, shop.counters.local_hits) == (2, 2, 0)
-
-
-@pytest.mark.parametrize("script", ["GETRANGE", "'SET', KEYS[2]"])
-def test_an_answer_lost_midway_leaves_nothing_wrong(redis: Any, script: str) -> None:
-    read = slow_read().until(is_ask(script))
-    read.step = read._steps.throw(RedisUnavailable("gone")) if script == "GETRANGE" else None
-    if script == "GETRANGE":
-        assert read.finish().name == "old"
-    else:
-        with pytest.raises(StopIteration) as done:
-            read._steps.throw(RedisUnavailable("gone"))
-        assert done.value.value[KEY].value.name == "old"
-    assert shop.counters.errors == 1
-    assert runtime.local is not None
-    assert not runtime.local.entries
 
 
 def test_inside_a_transaction_that_wrote_the_reader_sees_its_own_write(tiers: str) -> None:
