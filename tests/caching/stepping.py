@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from caching.errors import RedisUnavailable
 from caching.keys import Key
 from caching.runtime import runtime
 from caching.steps import Ask, Load, Step, Steps
@@ -31,7 +32,12 @@ class Slow:
     def proceed(self) -> None:
         assert self.step is not None
         try:
-            self.step = self._steps.send(self.step.run())
+            try:
+                answer = self.step.run()
+            except RedisUnavailable as error:
+                self.step = self._steps.throw(error)
+            else:
+                self.step = self._steps.send(answer)
         except StopIteration as done:
             self.step, self.result = None, done.value
 

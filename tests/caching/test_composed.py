@@ -181,3 +181,21 @@ def test_a_region_without_a_way_to_load_is_refused() -> None:
 
     with pytest.raises(CachingError, match="needs load="):
         Region("nothing", ShopCopy, local_ttl=1, redis_ttl=1)
+
+
+def test_a_list_and_its_items_that_both_changed_meanwhile_are_read_anew(dishes: list[Dish]) -> None:
+    steps = menu.read([KEY])
+    step = next(steps)
+    while not (isinstance(step, Load) and step.region is dish):
+        step = steps.send(step.run())
+    Dish.objects.filter(pk=dishes[0].pk).update(name="zz", version=1)
+    loaded = step.run()
+    Dish.objects.filter(pk=dishes[0].pk).update(name="zzz", version=2)
+    try:
+        step = steps.send(loaded)
+        while True:
+            step = steps.send(step.run())
+    except StopIteration as done:
+        listing = menu.value(done.value[KEY])
+    assert [each.name for each in listing.results][-1] == "zzz"
+    assert listing.results[-1].version == 2

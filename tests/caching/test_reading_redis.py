@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from caching.epochs import guard_names
 from caching.errors import RedisUnavailable
 from caching.keys import Key
 from caching.runtime import runtime
-from tests.caching.stepping import KEY, forget_here, is_ask, slow_read
+from caching.steps import Pause
+from tests.caching.stepping import KEY, forget_here, is_ask, is_load, slow_read
 from tests.shop.cached import shop
 from tests.shop.models import Shop
 
@@ -90,3 +92,27 @@ def test_an_answer_lost_midway_leaves_nothing_wrong(redis: Any, script: str) -> 
     assert shop.counters.errors == 1
     assert runtime.local is not None
     assert not runtime.local.entries
+
+
+def lose_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(commands: Any) -> None:
+        raise RedisUnavailable("gone")
+
+    monkeypatch.setattr(runtime.redis, "execute", silent)
+
+
+def test_who_waits_for_another_loads_when_redis_goes_away(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow_read().until(is_load)
+    waiting = slow_read().until(lambda step: isinstance(step, Pause))
+    lose_redis(monkeypatch)
+    assert waiting.finish().name == "old"
+    assert (shop.counters.errors, shop.counters.loads) == (1, 1)
+
+
+def test_a_lease_that_cannot_be_given_back_is_left_to_run_out(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with transaction.atomic():
+        read = slow_read().until(is_load)
+        lose_redis(monkeypatch)
+        assert read.finish().name == "old"
+    assert redis.exists(guard_names(KEY)[1])
+    assert shop.counters.errors == 1
