@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 
 from django.db.models import Model
@@ -24,6 +25,12 @@ class AppendOnlyQuerySet(CachedQuerySet[M]):
         """Raise AppendOnlyError."""
         raise _never(self.model, "changed")
 
+    def bulk_create(self, objs: Iterable[M], *args: Any, update_conflicts: bool = False, **kwargs: Any) -> list[M]:
+        """Insert the rows; raise AppendOnlyError when stored ones would be changed instead."""
+        if update_conflicts:
+            raise _never(self.model, "changed")
+        return super().bulk_create(objs, *args, **kwargs)
+
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002 - the same
         """Raise AppendOnlyError."""
         raise _never(self.model, "changed")
@@ -39,7 +46,7 @@ class AppendOnlyModel(CachedModel):
 
     def save(self, **kwargs: Any) -> None:
         """Insert the row; raise AppendOnlyError when it is already stored."""
-        if not self._state.adding:
+        if not self._state.adding or kwargs.get("force_update") or kwargs.get("update_fields"):
             raise _never(type(self), "changed")
         super().save(**kwargs)
 

@@ -23,7 +23,7 @@ from caching.errors import HostFileError, HostFileForeign
 __all__ = ["BLOCKS", "HEADER_BYTES", "HostFile", "host_file_path"]
 
 HEADER_BYTES: Final = 4096
-BLOCKS: Final = 256
+BLOCKS: Final = 1024
 
 _MAGIC: Final = b"fasthost"
 # magic, layout (what the rest holds), boot id

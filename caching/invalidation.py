@@ -17,13 +17,16 @@ from caching.stamps import region_slot, scope_slot, slots_of
 
 __all__ = ["Invalidation", "clear", "invalidate"]
 
-_MAX_RECORDS = 1000
+# Records that one commit takes at most; a block of the table has 64.
+_MAX_RECORDS = 48
 
 logger = logging.getLogger("caching")
 
 
 class Invalidation:
     """The marks of one commit: `begin` before it, then `finish`, or `abandon` when its outcome is unknown.
+
+    Raises `MarkFailed` when the stamps that the host shares have become unusable.
 
     The order is the protocol: records in the host's table, marks in Redis, stamps, COMMIT, marks off, stamps, records
     off. A writer killed anywhere in between leaves marks and records that run out after `MARK_SECONDS`.
@@ -34,7 +37,10 @@ class Invalidation:
         self._slots = [slots_of(item).key if isinstance(item, Key) else scope_slot(item) for item in self._items]
         self._commit_id = fresh_token()
         self._records: list[int] = []
-        self._stamps = runtime.writers_stamps()
+        try:
+            self._stamps = runtime.writers_stamps()
+        except HostFileError as error:
+            raise MarkFailed(f"The write was refused: {error}") from error
 
     def begin(self) -> None:
         """Place the marks.
@@ -45,12 +51,12 @@ class Invalidation:
             try:
                 self._records = self._stamps.pend(self._pending_slots())
             except HostFileError as error:
-                raise MarkFailed(f"The write was rolled back: {error}") from error
+                raise MarkFailed(f"The write was refused: {error}") from error
         try:
             self._send([self._mark(item) for item in self._items])
         except RedisUnavailable as error:
             self._end(certain=True)
-            raise MarkFailed("The write was rolled back, for its mark could not be placed in Redis. Retry.") from error
+            raise MarkFailed("The write was refused, for its mark could not be placed in Redis. Retry.") from error
         self._bump()
 
     def _pending_slots(self) -> Iterable[int]:

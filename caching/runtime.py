@@ -43,6 +43,8 @@ class Runtime:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        #: Why the stamps of this running process can no longer be shared, if so.
+        self._displaced: HostFileForeign | None = None
 
     def __getattr__(self, name: str) -> Any:
         makers: dict[str, Callable[[], object]] = {
@@ -65,6 +67,7 @@ class Runtime:
         for region in registry.regions.values():
             # What was counted stands in the file of statistics, and is inherited from there.
             region.counters.reset()
+        self._displaced = None
         for name in ("stamps", "local", "redis", "statistics"):
             self.__dict__.pop(name, None)
 
@@ -77,15 +80,29 @@ class Runtime:
         return True
 
     def writers_stamps(self) -> Stamps | None:
-        """Return the stamps that the host shares at this moment, for a writer about to change some."""
-        if self.stamps is not None and not self.stamps.is_current():
+        """Return the stamps that the host shares at this moment, for a writer about to change some.
+
+        Raises `HostFileForeign` while somebody else's file stands in their place: processes that still use the stamps,
+        or will, would not see the change.
+        """
+        if self._displaced or (self.stamps is not None and not self.stamps.is_current()):
             self._start_anew()
+            if self.stamps is None and self._displaced:
+                raise self._displaced
         return self.stamps
 
     def _start_anew(self) -> None:
         logger.warning("The stamps file was removed or replaced: local memory starts anew.")
         for name in ("stamps", "local"):
             self.__dict__.pop(name, None)
+        try:
+            self.__dict__["stamps"] = self._make_stamps()
+            self._displaced = None
+        except HostFileForeign as error:
+            # At start that is an error; a running process goes on reading, without local memory.
+            logger.error("Local memory is off: %s", error)
+            self.__dict__["stamps"] = None
+            self._displaced = error
 
     def find(self, key: tuple[Any, ...]) -> Entry | None:
         """Return the valid entry in local memory, if there is one, and drop one that is not."""

@@ -48,6 +48,11 @@ def command(*words: Any) -> Command:
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Somebody else's value under the name of the pending writers would refuse every write for ever.
+local function only_writers(name)
+  local kind = redis.call('TYPE', name).ok
+  if kind ~= 'zset' and kind ~= 'none' then redis.call('DEL', name) end
+end
 """
 
 #: keys lease, pending, wide pending, value; arguments token, lease in ms, epochs ("" when the value was seen and
@@ -55,7 +60,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 LEASE = Script(
     _NOW
     + f"""
-for i = 2, 3 do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now) end
+for i = 2, 3 do
+  only_writers(KEYS[i])
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)
+end
 if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then return 'pending' end
 if ARGV[3] ~= '' and redis.call('GETRANGE', KEYS[4], {EPOCHS_SLICE[0]}, {EPOCHS_SLICE[1]}) == ARGV[3] then
   return 'value'
@@ -65,13 +73,15 @@ return 'held'
 """
 )
 
-#: keys lease, value; arguments token, envelope ("" to give the lease back), TTL in ms. Answers 1 if the lease was ours.
+#: keys lease, value; arguments token, envelope ("" to give the lease back), TTL in ms. Answers 1 if the lease was ours
+#: and there was room; the lease ends either way, so that nobody waits for a value that cannot come.
 FILL = Script(
     """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
+local filled = 1
+if ARGV[2] ~= '' and redis.pcall('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]).err then filled = 0 end
 redis.call('DEL', KEYS[1])
-return 1
+return filled
 """
 )
 
@@ -81,6 +91,7 @@ MARK = Script(
     _NOW
     + """
 redis.call('DEL', KEYS[1], KEYS[2])
+only_writers(KEYS[3])
 redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
 """
 )
@@ -102,6 +113,7 @@ WIDE_MARK = Script(
     + """
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[3])
+only_writers(KEYS[2])
 redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
 """
 )

@@ -41,18 +41,19 @@ def _on_connection(connection: BaseDatabaseWrapper, **_: Any) -> None:
     wrap_connection(connection)
 
 
-def _may_exist(instance: Model) -> bool:
-    # Django inserts, without trying to update, what is new and has a default primary key, unless update is forced:
-    # a CachedModel sees to that.
-    is_new = isinstance(instance, CachedModel) and instance._state.adding and instance._meta.pk.has_default()
+def _may_exist(instance: Model, *, raw: bool) -> bool:
+    # Django inserts, without trying to update, what is new and has a default primary key, unless it comes from a
+    # fixture or update is forced: a CachedModel sees to that.
+    has_default = instance._state.adding and instance._meta.pk.has_default()
+    is_new = has_default and not raw and isinstance(instance, CachedModel)
     return instance.pk is not None and not is_new
 
 
-def _before_save(sender: type[Model], instance: Model, using: str, **_: Any) -> None:
+def _before_save(sender: type[Model], instance: Model, using: str, raw: bool, **_: Any) -> None:
     # A row that moves makes its old key stale, too, and only the database knows that one for certain.
     # Locked, where a transaction is open: another writer may not change it between this look and our UPDATE.
     lock = connections[using].in_atomic_block
-    rows = stored_rows(sender, [instance.pk], using, lock=lock) if _may_exist(instance) else []
+    rows = stored_rows(sender, [instance.pk], using, lock=lock) if _may_exist(instance, raw=raw) else []
     instance.__dict__[_BEFORE] = rows
 
 

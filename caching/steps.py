@@ -14,7 +14,7 @@ from caching.errors import RedisUnavailable
 from caching.keys import Key
 from caching.runtime import runtime
 from caching.scripts import Command
-from caching.transactions import in_transaction
+from caching.transactions import in_transaction, may_be_old
 
 if TYPE_CHECKING:
     from caching.regions import Region
@@ -83,7 +83,7 @@ class Load:
 
     def run(self) -> Loaded:
         alias = self.keys[0].alias
-        may_fill = not in_transaction(alias)
+        may_fill = not in_transaction(alias) and not may_be_old(alias)
         began = time.perf_counter_ns()
         values = self.region.load_rows([(key.org, *key.parts) for key in self.keys], alias)
         took = time.perf_counter_ns() - began

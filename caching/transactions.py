@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -14,10 +15,11 @@ from caching.conf import conf
 from caching.invalidation import Invalidation, invalidate
 from caching.keys import Key, Scope
 
-__all__ = ["atomic", "dirty_keys", "in_transaction", "note", "open_notes", "wrap_connection"]
+__all__ = ["atomic", "dirty_keys", "in_transaction", "may_be_old", "note", "open_notes", "wrap_connection"]
 
 _NOTES = "_caching_notes"
 _WRAPPED = "_caching_wrapped"
+_CURSORS = "_caching_cursors"
 
 
 class Notes:
@@ -60,15 +62,19 @@ def in_transaction(alias: str) -> bool:
     return connection.in_atomic_block or not connection.get_autocommit()
 
 
+def may_be_old(alias: str) -> bool:
+    """Whether what this thread reads may be of an earlier moment: SQLite keeps the snapshot of an unfinished query."""
+    connection = connections[alias]
+    return connection.vendor == "sqlite" and bool(connection.__dict__.get(_CURSORS))
+
+
 def note(alias: str, items: Iterable[Key | Scope]) -> None:
     """Note what the open transaction dirties; without one the write has been committed, and acts at once."""
     connection = connections[alias]
     if not in_transaction(alias):
         invalidate(items)
         return
-    notes = connection.__dict__.get(_NOTES)
-    if notes is None:
-        notes = connection.__dict__[_NOTES] = open_notes[id(connection)] = Notes()
+    notes = connection.__dict__.get(_NOTES) or _remember(connection, Notes())
     for item in items:
         notes.add(item)
 
@@ -77,6 +83,12 @@ def dirty_keys(alias: str, keys: Iterable[Key]) -> set[Key]:
     """Return those of `keys` that the transaction open in this thread has dirtied."""
     notes: Notes | None = connections[alias].__dict__.get(_NOTES)
     return {key for key in keys if notes.covers(key)} if notes is not None else set()
+
+
+def _remember(connection: BaseDatabaseWrapper, notes: Notes) -> Notes:
+    # Until a rollback: who commits by hand may try a failed commit again, and it must not pass without marks.
+    connection.__dict__[_NOTES] = open_notes[id(connection)] = notes
+    return notes
 
 
 def _forget(connection: BaseDatabaseWrapper) -> Notes | None:
@@ -91,10 +103,16 @@ def wrap_connection(connection: BaseDatabaseWrapper) -> None:
     if connection.__dict__.get(_WRAPPED):
         return
     connection.__dict__[_WRAPPED] = True
+    # A thread may die in the middle of a transaction, and nobody ends it.
+    weakref.finalize(connection, open_notes.pop, id(connection), None)
     connection.commit = _committing(connection, connection.commit)  # type: ignore[method-assign]
     connection.set_autocommit = _turning_on(connection, connection.set_autocommit)  # type: ignore[method-assign]
     for name in ("rollback", "close"):
         setattr(connection, name, _ending(connection, getattr(connection, name)))
+    if connection.vendor == "sqlite":
+        connection.chunked_cursor = _remembering(connection, connection.chunked_cursor)  # type: ignore[method-assign]
+        wrapped: Any = connection
+        wrapped._savepoint = _beginning(connection, wrapped._savepoint)
 
 
 def _committing(connection: BaseDatabaseWrapper, commit: Callable[[], Any]) -> Callable[[], None]:
@@ -104,10 +122,11 @@ def _committing(connection: BaseDatabaseWrapper, commit: Callable[[], Any]) -> C
             commit()
             return
         # Only a DatabaseError may leave this function before the commit: Django rolls back for no other.
-        invalidation = Invalidation((*notes.keys, *notes.scopes))
         try:
+            invalidation = Invalidation((*notes.keys, *notes.scopes))
             invalidation.begin()
         except DatabaseError:
+            _remember(connection, notes)
             raise
         except BaseException:
             connection.rollback()
@@ -116,6 +135,7 @@ def _committing(connection: BaseDatabaseWrapper, commit: Callable[[], Any]) -> C
             commit()
         except BaseException:
             invalidation.abandon()
+            _remember(connection, notes)
             raise
         # Before any on_commit callback, which may raise and so cancel those behind it.
         invalidation.finish()
@@ -141,3 +161,31 @@ def _ending(connection: BaseDatabaseWrapper, end: Callable[[], Any]) -> Callable
             _forget(connection)
 
     return end_and_forget
+
+
+def _remembering(connection: BaseDatabaseWrapper, chunked_cursor: Callable[[], Any]) -> Callable[[], Any]:
+    def cursor_remembered_until_closed() -> Any:
+        cursor = chunked_cursor()
+        cursors = connection.__dict__.setdefault(_CURSORS, weakref.WeakSet())
+        cursors.add(cursor)
+        close = cursor.close
+
+        def close_and_forget() -> None:
+            cursors.discard(cursor)
+            close()
+
+        cursor.close = close_and_forget
+        return cursor
+
+    return cursor_remembered_until_closed
+
+
+def _beginning(connection: BaseDatabaseWrapper, savepoint: Callable[[str], None]) -> Callable[[str], None]:
+    def begin_and_savepoint(sid: str) -> None:
+        # With autocommit off, SQLite takes a savepoint outside a transaction for one: its release commits, unseen.
+        if not connection.get_autocommit() and not connection.connection.in_transaction:
+            with connection.cursor() as cursor:
+                cursor.execute("BEGIN")
+        savepoint(sid)
+
+    return begin_and_savepoint

@@ -74,7 +74,7 @@ def order_pay(
         bill = _bill_get_or_issue(order, at, using)
         due = _outstanding(bill, using)
         paid = due if amount is None else amount_parse(amount, bill.currency)
-        if paid <= 0 and due > 0:
+        if paid < 0 or (paid == 0 and due > 0):
             raise AmountError("The amount of a payment must be more than nothing; to give money back, use a refund.")
         if paid > due:
             raise AmountError(f"Only {due} {bill.currency} is still due; take no more than that.")

@@ -29,6 +29,12 @@ def test_a_stored_row_of_the_books_is_neither_changed_nor_deleted(factory: type[
         type(row).objects.filter(pk=row.pk).update(org=row.org)
     with pytest.raises(AppendOnlyError, match="never changed"):
         type(row).objects.bulk_update([row], ["org"])
+    with pytest.raises(AppendOnlyError, match="never changed"):
+        type(row).objects.bulk_create([row], update_conflicts=True, update_fields=["org"], unique_fields=["id"])
+    made_by_hand = type(row)(pk=row.pk, org=row.org)
+    for how in ({"force_update": True}, {"update_fields": ["org"]}):
+        with pytest.raises(AppendOnlyError, match="never changed"):
+            made_by_hand.save(**how)
     assert type(row).objects.get() == row
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import serializers
+from django.core.management import call_command
 from django.db import NotSupportedError, connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
@@ -235,3 +239,14 @@ async def test_the_async_twins_of_the_manager_invalidate_too(tiers: str, soup: D
     await Dish.objects.all().adelete()
     await row.adelete()
     assert await shop.aget("corner") is None
+
+
+def test_a_fixture_that_moves_a_row_makes_its_old_key_stale(tiers: str, soup: Dish, tmp_path: Path) -> None:
+    seen()
+    rows = json.loads(serializers.serialize("json", [soup]))
+    rows[0]["fields"]["kind"] = "main"
+    fixture = tmp_path / "moved.json"
+    fixture.write_text(json.dumps(rows))
+    call_command("loaddata", str(fixture), verbosity=0)
+    assert seen() == direct()
+    assert tally.get("corner", "main").dishes == 1

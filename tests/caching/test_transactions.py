@@ -13,6 +13,7 @@ from django.test import TestCase
 
 from caching.epochs import guard_names, wide_names
 from caching.errors import HostFileError, MarkFailed, RedisUnavailable
+from caching.hostfile import host_file_path
 from caching.invalidation import Invalidation
 from caching.keys import Key
 from caching.runtime import runtime
@@ -121,7 +122,7 @@ def test_a_mark_that_cannot_be_placed_fails_the_write_and_keeps_the_old_row(
     def silent(commands: Any) -> None:
         raise RedisUnavailable("gone")
 
-    with monkeypatch.context() as patch, pytest.raises(MarkFailed, match="rolled back"):
+    with monkeypatch.context() as patch, pytest.raises(MarkFailed, match="refused"):
         patch.setattr(runtime.redis, "execute", silent)
         corner.name = "new"
         corner.save()
@@ -237,17 +238,6 @@ def test_async_to_sync_inside_a_transaction_sees_the_transactions_own_write(tier
     assert async_to_sync(shop.aget)("corner").name == "old"
 
 
-def test_turning_autocommit_on_commits_and_so_invalidates(tiers: str, corner: Shop) -> None:
-    shop.get("corner")
-    transaction.set_autocommit(False)
-    corner.name = "new"
-    corner.save()
-    transaction.set_autocommit(True)
-    assert Shop.objects.get().name == "new"
-    assert shop.get("corner").name == "new"
-    assert not open_notes
-
-
 def test_a_connection_that_is_closed_forgets_its_notes(corner: Shop) -> None:
     transaction.set_autocommit(False)
     note("default", [KEY])
@@ -306,3 +296,42 @@ def test_a_commit_of_very_many_keys_announces_whole_regions(
     assert not runtime.local.entries
     write.finish()
     assert not runtime.stamps.pending_slots()
+
+
+def test_nothing_is_filled_while_a_query_of_this_thread_is_unfinished(tiers: str, corner: Shop) -> None:
+    Dish.objects.bulk_create([Dish(shop_id="corner", name=f"dish {number}") for number in range(300)])
+    unfinished = Dish.objects.iterator(chunk_size=1)
+    next(unfinished)
+    writer = threading.Thread(target=lambda: (Shop.objects.update(name="new"), connection.close()))
+    writer.start()
+    writer.join()
+    shop.get("corner")
+    assert len(list(unfinished)) == 299
+    assert shop.get("corner").name == "new"
+    shop.get("corner")
+    assert shop.counters.local_hits == 1, "after the query, reads fill again"
+
+
+@pytest.mark.parametrize("what", ["a readable file", "a link"])
+def test_a_foreign_file_in_the_place_of_the_stamps_refuses_writes_and_leaves_reads_right(
+    tiers: str, corner: Shop, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.get("corner")
+    path = host_file_path("stamps")
+    path.unlink()
+    if what == "a link":
+        path.symlink_to("/dev/null")
+    else:
+        path.write_bytes(b"x")
+        path.chmod(0o644)
+    corner.name = "new"
+    for _ in range(2):
+        with pytest.raises(MarkFailed, match="refused"):
+            corner.save()
+    assert Shop.objects.get().name == shop.get("corner").name == "old"
+    assert "Local memory is off" in caplog.text
+    path.unlink()
+    corner.save()
+    assert Shop.objects.get().name == shop.get("corner").name == "new"
+    shop.get("corner")
+    assert shop.counters.local_hits > 0

@@ -182,6 +182,14 @@ class TestPaying:
         assert _stored(order).status == Status.PAID
         assert _balance(order) == 0
 
+    @pytest.mark.parametrize("amount", ["-5", "-0.01"])
+    def test_of_an_order_that_costs_nothing_no_money_can_be_taken_out(self, amount: str) -> None:
+        order = _order(discount=Decimal("20.00"), org__tax_rate=0, customer_phone=PHONE)
+        with pytest.raises(AmountError, match="use a refund"):
+            _pay(order, amount)
+        assert not Payment.objects.exists()
+        assert not LedgerEntry.objects.exists()
+
     @pytest.mark.parametrize(("method", "key", "field"), [("shells", "k", "method"), ("cash", "", "idempotency_key")])
     def test_a_method_or_key_that_cannot_be_is_refused_by_name(self, method: str, key: str, field: str) -> None:
         with pytest.raises(ValidationError) as refusal:

@@ -220,3 +220,24 @@ def test_marks_are_placed_when_redis_is_out_of_memory(tier: RedisTier, redis: An
         assert not redis.exists("v")
     finally:
         redis.config_set("maxmemory", 0)
+
+
+def test_a_fill_that_finds_no_room_ends_the_lease(tier: RedisTier, redis: Any) -> None:
+    run(tier, lease("a"))
+    redis.config_set("maxmemory", 1)
+    try:
+        assert run(tier, FILL(["l", "v"], "a", b"value", 1000)) == [0]
+        assert not redis.exists("l", "v")
+    finally:
+        redis.config_set("maxmemory", 0)
+
+
+@pytest.mark.parametrize("pending", ["p", "pw"])
+def test_something_else_under_the_name_of_the_pending_writers_gives_way(
+    tier: RedisTier, redis: Any, pending: str
+) -> None:
+    redis.set(pending, "text")
+    assert run(tier, lease("a")) == [b"taken"]
+    redis.set(pending, "text")
+    run(tier, MARK(["v", "l", "p"], "one", 5000), WIDE_MARK(["e", "pw"], "one", 5000, "epoch"))
+    assert (redis.zcard("p"), redis.zcard("pw")) == (1, 1)
