@@ -11,7 +11,7 @@ class CachingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from caching import checks, signals  # noqa: F401 -- importing checks registers them
+        from caching import checks, declaration_checks, signals  # noqa: F401 -- importing checks registers them
 
         signals.connect()
         autodiscover_modules("cached")

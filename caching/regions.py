@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -149,6 +150,20 @@ class Region(Generic[S]):
             return (yield from Reading(self, keys, counters=self.counters if counted else Counters()).steps())
         loaded = yield Load(self, keys)
         return {key: Entry(encode(value), value) for key, value in loaded.values.items()}
+
+    @property
+    def loader(self) -> Callable[..., Any]:
+        """The function that loads: `load`, or `load_many` if that is all there is."""
+        loader = self._load or self._load_many
+        assert loader is not None  # noqa: S101 -- for the type checker; __init__ has seen to it
+        return loader
+
+    def parts_of_loader(self) -> int | None:
+        """How many parts a key has behind the organisation, as `load` tells; None when only `load_many` is there."""
+        if self._load is None:
+            return None
+        parameters = inspect.signature(self._load).parameters.values()
+        return sum(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters) - 1
 
     def load_rows(self, names: Sequence[Name], alias: str) -> Mapping[Name, S | None]:
         """Load from the database, around the cache."""

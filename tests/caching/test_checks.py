@@ -39,7 +39,7 @@ def test_no_settings_at_all_are_good_settings(settings: Settings, monkeypatch: p
 def test_django_runs_them(settings: Settings) -> None:
     settings.CACHING = {**settings.CACHING, "TTL_JITTER": 1}
 
-    assert [each.id for each in checks.run_checks(tags=[checks.Tags.caches])] == ["caching.E003"]
+    assert "caching.E003" in [each.id for each in checks.run_checks(tags=[checks.Tags.caches])]
 
 
 def test_settings_that_are_no_dictionary_are_an_error(settings: Settings) -> None:

@@ -12,6 +12,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
+from caching import RedisUnavailable
+from caching.runtime import runtime
+from caching.scripts import command
 from restaurant.profiles.models import BusinessProfile
 from restaurant.serving.admin_account import admin_ensure
 
@@ -49,6 +52,7 @@ class Command(BaseCommand):
         os.execve(sys.executable, _gunicorn(port, options["workers"]), _environment())  # noqa: S606 - no shell is meant
 
     def _prepare(self) -> None:
+        _redis_check()
         self.stdout.write("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
         if not BusinessProfile.objects.exists():
@@ -65,6 +69,17 @@ class Command(BaseCommand):
             )
         else:
             self.stdout.write(f"Sign in as {login.username} with the password {login.password}")
+
+
+def _redis_check() -> None:
+    """Raise CommandError when a Redis is configured that does not answer: no write would succeed."""
+    if runtime.redis is not None:
+        try:
+            runtime.redis.execute([command("PING")])
+        except RedisUnavailable as error:
+            raise CommandError(
+                f"{error}. Start the server that REDIS_URL names, or unset REDIS_URL to serve without one."
+            ) from error
 
 
 def _port_check(text: str) -> int:

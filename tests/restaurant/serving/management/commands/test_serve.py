@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from orders.models import Order
-from restaurant.profiles.models import User
+from restaurant.profiles.models import BusinessProfile, User
 from restaurant.serving.management.commands import serve
 from tests.factories import BusinessProfileFactory
 
@@ -169,3 +169,18 @@ def test_a_real_server_serves_pages_and_static_files_until_ctrl_c(tmp_path: Path
     assert "Traceback" not in said
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.django_db
+def test_a_redis_that_does_not_answer_is_said_before_anything_is_done(executed: list[Any], settings: Settings) -> None:
+    settings.CACHES = {
+        **settings.CACHES,
+        "redis": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://127.0.0.1:{free_port()}/0"},
+    }
+    settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis"}
+
+    with pytest.raises(CommandError, match="unset REDIS_URL to serve without"):
+        run("--port", str(free_port()))
+
+    assert executed == []
+    assert not BusinessProfile.objects.exists()

@@ -1,0 +1,85 @@
+"""System checks of what `cached.py` modules declare: a wrong declaration would serve stale values without a word."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.db.models import Model
+
+from caching.dependencies import On
+from caching.querysets import CachedQuerySet
+from caching.regions import Region
+from caching.registry import registry
+
+__all__ = ["check_declarations"]
+
+
+@register(Tags.caches)
+def check_declarations(**_: Any) -> list[CheckMessage]:
+    """Check every region: its loader's arguments, and that its `On`s lead from the changed model to the keys."""
+    return [message for region in registry.regions.values() for message in _region(region)]
+
+
+def _region(region: Region[Any]) -> Iterator[CheckMessage]:
+    loader = region.loader
+    arguments = inspect.signature(loader).parameters
+    if "using" not in arguments and not any(each.kind is each.VAR_KEYWORD for each in arguments.values()):
+        yield Error(
+            f"Region {region.name!r}: its loader does not take `using`.",
+            hint="Add `*, using: str`, the alias of the database to read.",
+            obj=loader,
+            id="caching.E007",
+        )
+    yield from _lengths(region)
+    for on in region.fresh_on:
+        yield from _paths(region, on)
+        yield from _writes(region, on.model)
+
+
+def _lengths(region: Region[Any]) -> Iterator[CheckMessage]:
+    expected = region.parts_of_loader()
+    for on in region.fresh_on:
+        if on.parts is None:
+            continue
+        if expected is None:
+            expected = len(on.parts)
+        if len(on.parts) != expected:
+            yield Error(
+                f"Region {region.name!r}: a change of {on.model.__name__} names a key of {len(on.parts)} parts, "
+                f"but its keys have {expected}.",
+                hint="Give `parts` a path for each argument of the loader behind the organisation, or leave it out to "
+                "make every key of the organisation stale.",
+                obj=region.loader,
+                id="caching.E008",
+            )
+
+
+def _paths(region: Region[Any], on: On) -> Iterator[CheckMessage]:
+    for path in on.paths:
+        try:
+            on.model._base_manager.order_by().values(path).query.sql_with_params()
+            found = path == "pk" or "__" in path or on.model._meta.get_field(path).attname == path  # type: ignore[union-attr]
+        except (FieldDoesNotExist, FieldError, AttributeError):
+            found = False
+        if not found:
+            yield Error(
+                f"Region {region.name!r}: {on.model.__name__} has no column {path!r}.",
+                hint="Name a column (`shop_id`, not `shop`) or a path of fields (`order__placed_on`).",
+                obj=region.loader,
+                id="caching.E009",
+            )
+
+
+def _writes(region: Region[Any], model: type[Model]) -> Iterator[CheckMessage]:
+    managers = (model._default_manager, model._base_manager)
+    if not all(issubclass(manager.none().__class__, CachedQuerySet) for manager in managers):
+        yield Warning(
+            f"Region {region.name!r} depends on {model.__name__}, whose manager notes no update() and bulk writes.",
+            hint="Inherit caching.models.CachedModel, Meta included, and base managers on CachedQuerySet.",
+            obj=model,
+            id="caching.W004",
+        )
