@@ -83,7 +83,7 @@ class CacheStatsViewSet(ViewSet):
     )
     @action(detail=False, methods=["post"])
     def clear(self, request: Request, **_: Any) -> Response:
-        """Needs `caching.clear_cacheregion`; leaves an audit record. On this server at once, on others within two seconds."""
+        """Needs `caching.clear_cacheregion`; leaves a record. Here at once, on other servers within two seconds."""
         return self._clear(request, **_validated(TargetSerializer, request))
 
     @extend_schema(
@@ -95,7 +95,7 @@ class CacheStatsViewSet(ViewSet):
     )
     @action(detail=True, methods=["post"], url_path="clear")
     def clear_region(self, request: Request, name: str, **_: Any) -> Response:
-        """Needs `caching.clear_cacheregion`; leaves an audit record. On this server at once, on others within two seconds."""
+        """Needs `caching.clear_cacheregion`; leaves a record. Here at once, on other servers within two seconds."""
         return self._clear(request, region=_region(name), **_validated(RegionTargetSerializer, request))
 
     @extend_schema(

@@ -11,7 +11,10 @@ from caching.operations import cache_clear
 
 
 class Command(OperatorCommand):
-    help = "Forget cached copies: on this server at once, on others as fast as writes reach them. The next read of each value comes from the database."
+    help = (
+        "Forget cached copies: on this server at once, on others as fast as writes reach them. The next read of each "
+        "value comes from the database."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_targets(parser, "clear")
