@@ -250,3 +250,12 @@ def test_a_fixture_that_moves_a_row_makes_its_old_key_stale(tiers: str, soup: Di
     call_command("loaddata", str(fixture), verbosity=0)
     assert seen() == direct()
     assert tally.get("corner", "main").dishes == 1
+
+
+def test_where_rows_can_be_locked_a_save_locks_before_it_looks(soup: Dish, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection.features, "has_select_for_update", True)
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **options: "/* locked */")
+    with CaptureQueriesContext(connection) as queries:
+        soup.save()
+    selects = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+    assert ["locked" in select for select in selects] == [True, False]
