@@ -109,6 +109,7 @@ if REDIS_URL:
 CACHING: dict[str, Any] = {
     "PREFIX": env.str("CACHING_PREFIX", default="fa:"),
     "REDIS_ALIAS": "redis" if REDIS_URL else None,
+    "STAMPS_DIR": env.str("CACHING_STAMPS_DIR", default="") or None,
     "WARM_AT_START": env.bool("CACHING_WARM_AT_START", default=False),
 }
 

@@ -19,7 +19,8 @@ print(json.dumps({name: getattr(settings, name) for name in names}
 
 
 def _run(arguments: list[str], **environment: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "REDIS_", "CACHING_"))}
+    ours = ("DJANGO_", "REDIS_", "CACHING_PREFIX", "CACHING_WARM")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     secret = {"DJANGO_SECRET_KEY": "k" * 25 + "0123456789abcdefghijklmnopqrstuvwxyz", "PYTHONWARNINGS": "default"}
     done = subprocess.run(
         [sys.executable, *arguments],
