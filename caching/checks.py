@@ -17,8 +17,8 @@ from caching.runtime import runtime
 __all__ = ["check_caching"]
 
 _POSITIVE = (
-    "LOCAL_MAX_ENTRIES", "LOCAL_MAX_BYTES", "LOCAL_TTL_WITH_REDIS", "MARK_SECONDS", "LEASE_SECONDS", "NEGATIVE_TTL",
-    "WIDE_MARK_ABOVE",
+    "LOCAL_MAX_ENTRIES", "LOCAL_MAX_BYTES", "LOCAL_TTL_WITHOUT_TRACKING", "MARK_SECONDS", "LEASE_SECONDS",
+    "NEGATIVE_TTL", "WIDE_MARK_ABOVE", "REDIS_BUDGET_SECONDS", "TRUST_SECONDS", "RELAY_SECONDS",
 )  # fmt: skip
 
 
@@ -86,12 +86,6 @@ def _redis() -> Iterator[CheckMessage]:
             f"CACHING['REDIS_ALIAS'] is {alias!r}, but CACHES[{alias!r}] is no django-redis cache.",
             hint="Set its BACKEND to 'django_redis.cache.RedisCache', or REDIS_ALIAS to None.",
             id="caching.E005",
-        )
-    elif cache.get("OPTIONS", {}).get("SOCKET_TIMEOUT") is None:
-        yield Warning(
-            f"CACHES[{alias!r}] has no SOCKET_TIMEOUT: a dead server would hold every request for seconds.",
-            hint="Set SOCKET_TIMEOUT and SOCKET_CONNECT_TIMEOUT in its OPTIONS, for instance to 0.25.",
-            id="caching.W001",
         )
 
 

@@ -21,8 +21,16 @@ DEFAULTS: dict[str, Any] = {
     "SINGLE_PROCESS": False,
     "LOCAL_MAX_ENTRIES": 100_000,
     "LOCAL_MAX_BYTES": 128 * 1024 * 1024,
-    # Until other hosts are listened to, their writes are seen locally after at most this long.
-    "LOCAL_TTL_WITH_REDIS": 2.0,
+    # How long an answer of Redis may take; a request waits in vain once at most.
+    "REDIS_BUDGET_SECONDS": 0.05,
+    # With a Redis that cannot tell of changes (no tracking), other hosts' writes are seen after at most this long.
+    "LOCAL_TTL_WITHOUT_TRACKING": 2.0,
+    # Local copies are trusted for this long after the last answered ping to Redis was sent.
+    "TRUST_SECONDS": 0.3,
+    # How often what Redis did not hear is looked for in the outbox.
+    "RELAY_SECONDS": 0.2,
+    # Whether this process may have threads of its own: the listener, the relay, early refresh.
+    "BACKGROUND": True,
     # How long a writer's mark keeps readers from filling when the writer does not come back.
     "MARK_SECONDS": 5.0,
     "LEASE_SECONDS": 5.0,

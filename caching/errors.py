@@ -48,7 +48,11 @@ class HostFileForeign(HostFileError):
 
 
 class RedisUnavailable(CachingError):
-    """Redis did not answer, or answered something that is no answer."""
+    """Redis did not answer, or answered something that is no answer; `outage` when it cannot serve at all."""
+
+    def __init__(self, message: str, *, outage: bool = False) -> None:
+        super().__init__(message)
+        self.outage = outage
 
 
 class MarkFailed(OperationalError):

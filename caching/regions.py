@@ -239,8 +239,8 @@ class Region(Generic[S]):
         ttl = min(self.local_ttl, seconds_left)
         if entry.value is None:
             ttl = min(ttl, conf.NEGATIVE_TTL)
-        if runtime.redis is not None:
-            ttl = min(ttl, conf.LOCAL_TTL_WITH_REDIS)
+        if not runtime.hears_changes:
+            ttl = min(ttl, conf.LOCAL_TTL_WITHOUT_TRACKING)
         entry.place(key.local, noted.slots, noted.stamps, local.clock.now() + ttl)
         local.put(entry)
 

@@ -79,7 +79,7 @@ def _region(name: str, statistics: dict[str, Any]) -> RegionReport:
         money=region.money,
         target=region.target,
         meets_target=statistics["hit_rate"] >= region.target if judged else None,
-        local_ttl=min(region.local_ttl, conf.LOCAL_TTL_WITH_REDIS) if with_redis else region.local_ttl,
+        local_ttl=region.local_ttl if runtime.hears_changes else min(region.local_ttl, conf.LOCAL_TTL_WITHOUT_TRACKING),
         redis_ttl=region.redis_ttl if with_redis else None,
         statistics=statistics,
     )

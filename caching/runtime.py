@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from caching.breaker import Breaker
 from caching.clock import Clock
 from caching.conf import conf
 from caching.errors import HostFileError, HostFileForeign
@@ -18,6 +20,8 @@ from caching.stats import Statistics
 from caching.tiers.local import Entry, LocalTier
 
 if TYPE_CHECKING:
+    from caching.listener import Listener
+    from caching.relay import Relay
     from caching.tiers.redis import RedisTier
 
 __all__ = ["Runtime", "runtime"]
@@ -25,20 +29,24 @@ __all__ = ["Runtime", "runtime"]
 logger = logging.getLogger("caching")
 
 # How often the stamps file is looked at: somebody may have removed it, and new processes would share another.
-_TRUST_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 class Runtime:
-    """`clock`, `stamps`, `local`, `redis` and `statistics` of this process.
+    """`clock`, `stamps`, `local`, `redis`, `breaker`, `listener`, `relay` and `statistics` of this process.
 
     Attributes are made when first read and then plain attributes, for they are read on every hit.
-    `stamps` and `local` are None when no file can be shared with the other processes of the host.
+    `stamps` and `local` are None when no file can be shared with the other processes of the host; `redis` and `relay`
+    without a Redis; `listener` without one, or without threads of our own. With the Redis tier its threads start.
     """
 
     clock: Clock
     stamps: Stamps | None
     local: LocalTier | None
     redis: RedisTier | None
+    breaker: Breaker
+    listener: Listener | None
+    relay: Relay | None
     statistics: Statistics
 
     def __init__(self) -> None:
@@ -52,6 +60,9 @@ class Runtime:
             "stamps": self._make_stamps,
             "local": self._make_local,
             "redis": self._make_redis,
+            "breaker": lambda: Breaker(self.clock),
+            "listener": self._make_listener,
+            "relay": self._make_relay,
             # Not the attribute: statistics alone shall not make a tier.
             "statistics": lambda: Statistics(lambda: self.__dict__.get("local")),
         }
@@ -68,16 +79,44 @@ class Runtime:
             # What was counted stands in the file of statistics, and is inherited from there.
             region.counters.reset()
         self._displaced = None
-        for name in ("stamps", "local", "redis", "statistics"):
+        self._stop_threads()
+        redis: RedisTier | None = self.__dict__.get("redis")
+        if redis is not None:
+            redis.close()
+        for name in ("stamps", "local", "redis", "breaker", "statistics"):
             self.__dict__.pop(name, None)
 
+    def _stop_threads(self) -> None:
+        for name in ("listener", "relay"):
+            worker = self.__dict__.pop(name, None)
+            if worker is not None:
+                worker.stop()
+
     def trust(self, local: LocalTier) -> bool:
-        """Look whether the host still shares our stamps; called when `local.trusted_until` has passed."""
+        """Look whether the host still shares our stamps, and whether we still hear of other hosts' changes.
+
+        Called when `local.trusted_until` has passed.
+        """
         if not local.stamps.is_current():
             self._start_anew()
             return False
-        local.trusted_until = self.clock.now() + _TRUST_SECONDS
-        return True
+        now = self.clock.now()
+        listener = self.listener
+        heard_until = listener.heard_until if listener is not None else math.inf
+        local.trusted_until = min(now + _LOOK_AGAIN_SECONDS, heard_until)
+        return now < local.trusted_until
+
+    def drop_local(self) -> None:
+        """Forget all that this process holds in local memory: changes may have been missed.
+
+        Reads under way keep what they find in the tier that is dropped, and so for nobody.
+        """
+        self.__dict__.pop("local", None)
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether other hosts' writes are told to this process, or there are none: local copies may live their TTL."""
+        return self.redis is None or (self.listener is not None and self.listener.tracking)
 
     def writers_stamps(self) -> Stamps | None:
         """Return the stamps that the host shares at this moment, for a writer about to change some.
@@ -110,21 +149,24 @@ class Runtime:
         entry = local.entries.get(key) if local is not None else None
         if local is None or entry is None:
             return None
-        if local.is_valid(entry) and (local.clock.now() < local.trusted_until or self.trust(local)):
+        if not local.is_valid(entry):
+            local.discard(entry)
+        elif local.clock.now() < local.trusted_until or self.trust(local):
             entry.visited = True
             return entry
-        local.discard(entry)
         return None
 
     def at_exit(self) -> None:
-        """Leave the last counts to the other processes."""
+        """Leave the last counts to the other processes, and no thread behind."""
+        self._stop_threads()
         if "statistics" in self.__dict__:
             self.statistics.share()
 
     def after_fork_in_child(self) -> None:
         """Make what a child must not share with its parent: locks, records, statistics."""
         self._lock = threading.RLock()
-        for name in ("local", "statistics"):
+        # The threads stayed in the parent; its connections close by themselves, and only there.
+        for name in ("local", "redis", "breaker", "listener", "relay", "statistics"):
             self.__dict__.pop(name, None)
         stamps = self.__dict__.get("stamps")
         if stamps is not None and not stamps.after_fork_in_child():
@@ -152,7 +194,30 @@ class Runtime:
         # Imported late: redis-py alone takes a third of a second, and most commands need none.
         from caching.tiers.redis import RedisTier
 
-        return RedisTier(conf.REDIS_ALIAS)
+        tier = RedisTier(conf.REDIS_ALIAS, self.breaker)
+        self.__dict__["redis"] = tier
+        # Whoever asks Redis must hear what it says, and deliver what it could not be told.
+        _ = self.relay, self.listener
+        return tier
+
+    def _make_listener(self) -> Listener | None:
+        if conf.REDIS_ALIAS is None or not conf.BACKGROUND:
+            return None
+        from caching.listener import Listener
+
+        listener = Listener()
+        listener.start()
+        return listener
+
+    def _make_relay(self) -> Relay | None:
+        if conf.REDIS_ALIAS is None:
+            return None
+        from caching.relay import Relay
+
+        relay = Relay()
+        if conf.BACKGROUND:
+            relay.start()
+        return relay
 
 
 runtime = Runtime()

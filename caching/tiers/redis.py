@@ -14,23 +14,35 @@ import redis.asyncio
 from django_redis import get_redis_connection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    NoPermissionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.retry import Retry
 
+from caching import budget
+from caching.breaker import Breaker
+from caching.conf import conf
 from caching.errors import RedisUnavailable
 from caching.scripts import Command, command
 
-__all__ = ["RedisTier", "Replies"]
+__all__ = ["WHO", "RedisTier", "Replies", "run_id_of"]
 
-_SHARED_OPTIONS = (
-    "host", "port", "path", "db", "username", "password", "socket_timeout", "socket_connect_timeout", "client_name",
-)  # fmt: skip
+_SHARED_OPTIONS = ("host", "port", "path", "db", "username", "password", "client_name")
+
+# Answers that say: this server serves nobody now, or not us.
+_NO_SERVICE = (ReadOnlyError, ClusterDownError, NoPermissionError)
+_NO_SERVICE_WORDS = ("MISCONF", "BUSY", "NOREPLICAS", "NOAUTH", "LOADING", "MASTERDOWN")
 
 Batch = list[tuple[Any, ...]]
 
 
 class Replies(NamedTuple):
-    """The answers, in order, and the run id of the server process that gave them."""
+    """The answers, in order, and the `run_id` of the server process in the role it then had."""
 
     values: list[Any]
     run_id: bytes
@@ -46,27 +58,41 @@ def _exchange(commands: Sequence[Command]) -> Generator[Batch, list[Any], list[A
             answers[index] = answer
     for answer in answers:
         if isinstance(answer, Exception):
-            raise RedisUnavailable(f"Redis refused a command: {type(answer).__name__}") from answer
+            outage = isinstance(answer, _NO_SERVICE) or str(answer).startswith(_NO_SERVICE_WORDS)
+            raise RedisUnavailable(f"Redis refused a command: {type(answer).__name__}", outage=outage) from answer
     return answers
 
 
-def _run_id(info: Any) -> bytes:
-    text = info if isinstance(info, bytes) else str(info).encode()
-    for line in text.splitlines():
-        if line.startswith(b"run_id:"):
-            return bytes(line[len(b"run_id:") :].strip())
-    raise RedisUnavailable("Redis does not tell its run id (INFO server); is the user allowed to run INFO?")
+def run_id_of(infos: Sequence[Any]) -> bytes:
+    """Return what tells this server process, in its present reign, from every other: from INFO server and replication.
+
+    Raises `RedisUnavailable` when the answers do not hold it.
+    """
+    found: dict[bytes, bytes] = {}
+    for info in infos:
+        for line in (info if isinstance(info, bytes) else b"").splitlines():
+            name, _, value = line.partition(b":")
+            found[name] = value.strip()
+    try:
+        # A primary that is demoted and promoted again keeps its run id, and not its replication id: what it holds then
+        # are values that another primary may have failed to delete.
+        return found[b"run_id"] + b"/" + found[b"master_replid"]
+    except KeyError:
+        message = "Redis does not tell its run id (INFO server, INFO replication); is the user allowed to run INFO?"
+        raise RedisUnavailable(message, outage=True) from None
 
 
-_HELLO = [command("INFO", "server").wire()]
+#: What every connection asks first.
+WHO = (command("INFO", "server").wire(), command("INFO", "replication").wire())
 
 
 class _Link:
     """One blocking connection, of one thread."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, reign: int) -> None:
         self._connection = connection
         self._pid = os.getpid()
+        self.reign = reign
         self.run_id = b""
 
     @property
@@ -90,14 +116,17 @@ class _Link:
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> RedisUnavailable:
+        self.close()
+        return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
+
+    def close(self) -> None:
         self.run_id = b""
         self._connection.disconnect()
-        return RedisUnavailable(f"Redis did not answer: {type(error).__name__}")
 
     def _execute(self, commands: Sequence[Command]) -> Replies:
         if not self.run_id:
             self._connection.connect()
-            self.run_id = _run_id(self._send(_HELLO)[0])
+            self.run_id = run_id_of(self._send(list(WHO)))
         talk = _exchange(commands)
         batch = next(talk)
         while True:
@@ -121,9 +150,10 @@ class _Link:
 class _AsyncLink:
     """One connection of one event loop; the loop's tasks take turns."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, reign: int) -> None:
         self._connection = connection
         self._turn = asyncio.Lock()
+        self._reign = reign
         self.run_id = b""
 
     async def until_the_loop_ends(self, forget: Callable[[], object]) -> AsyncGenerator[None]:
@@ -134,11 +164,18 @@ class _AsyncLink:
             forget()
             await self._connection.disconnect()
 
-    async def execute(self, commands: Sequence[Command]) -> Replies:
+    async def execute(self, commands: Sequence[Command], reign: int) -> Replies:
         async with self._turn:
+            if reign != self._reign:
+                await self._close()
+                self._reign = reign
             kept = bool(self.run_id)
             try:
                 return await self._execute(commands)
+            except RedisUnavailable as error:
+                if error.outage:
+                    await self._close()
+                raise
             except (TimeoutError, redis.TimeoutError) as error:
                 raise await self._lost(error) from error
             except (RedisError, OSError) as error:
@@ -154,15 +191,18 @@ class _AsyncLink:
             except (RedisError, OSError) as error:
                 raise await self._lost(error) from error
 
-    async def _lost(self, error: BaseException) -> RedisUnavailable:
+    async def _close(self) -> None:
         self.run_id = b""
         await self._connection.disconnect(nowait=True)
-        return RedisUnavailable(f"Redis did not answer: {type(error).__name__}")
+
+    async def _lost(self, error: BaseException) -> RedisUnavailable:
+        await self._close()
+        return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
 
     async def _execute(self, commands: Sequence[Command]) -> Replies:
         if not self.run_id:
             await self._connection.connect()
-            self.run_id = _run_id((await self._send(_HELLO))[0])
+            self.run_id = run_id_of(await self._send(list(WHO)))
         talk = _exchange(commands)
         batch = next(talk)
         while True:
@@ -186,38 +226,91 @@ class _AsyncLink:
 class RedisTier:
     """Sends batches of commands through connections made like those of the django-redis cache `alias`.
 
-    Every method raises `RedisUnavailable` when there is no answer, after at most one time-out.
+    Every method raises `RedisUnavailable` when there is no answer: after one time-out at most, and at once while the
+    breaker is open or the request has had its time-out already. A failure that is an outage opens the breaker.
     """
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, breaker: Breaker) -> None:
         self._alias = alias
+        self._breaker = breaker
         self._threads = threading.local()
         self._loops: dict[asyncio.AbstractEventLoop, tuple[_AsyncLink, AsyncGenerator[None]]] = {}
+        self._reign = 0
 
-    def execute(self, commands: Sequence[Command]) -> Replies:
+    def execute(self, commands: Sequence[Command], *, probe: bool = False) -> Replies:
         """Send the commands in one round trip and return their answers.
 
         They must not depend on each other's order: a script the server does not know yet is run after the others.
+        With `probe` the server is asked even though the breaker is open.
         """
+        if not probe:
+            self._gate()
         link: _Link | None = getattr(self._threads, "link", None)
         if link is None or not link.is_ours:
-            link = self._threads.link = _Link(self._connection())
-        return link.execute(commands)
+            link = self._threads.link = _Link(self.connection(), self._reign)
+        elif link.reign != self._reign:
+            link.close()
+            link.reign = self._reign
+        try:
+            return link.execute(commands)
+        except RedisUnavailable as error:
+            if error.outage:
+                link.close()
+            self._failed(error)
+            raise
 
     async def aexecute(self, commands: Sequence[Command]) -> Replies:
         """The same from a coroutine."""
+        self._gate()
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            link = _AsyncLink(self._async_connection())
+            link = _AsyncLink(self._async_connection(), self._reign)
             lifetime = link.until_the_loop_ends(partial(self._loops.pop, loop, None))
             self._loops[loop] = link, lifetime
             await anext(lifetime)
-        return await self._loops[loop][0].execute(commands)
+        try:
+            return await self._loops[loop][0].execute(commands, self._reign)
+        except RedisUnavailable as error:
+            self._failed(error)
+            raise
 
-    def _connection(self) -> Any:
+    def renew(self) -> None:
+        """Have every connection made anew at its next use: the server may have another role, and so another run id."""
+        self._reign += 1
+
+    def close(self) -> None:
+        """Close this thread's connection; those of other threads and loops end with them."""
+        link: _Link | None = self._threads.__dict__.pop("link", None)
+        if link is not None and link.is_ours:
+            link.close()
+
+    def _gate(self) -> None:
+        if not self._breaker.closed:
+            raise RedisUnavailable("Redis did not answer lately and is left alone until it does")
+        if budget.is_spent():
+            raise RedisUnavailable("Redis did not answer this request before")
+
+    def _failed(self, error: RedisUnavailable) -> None:
+        if error.outage:
+            budget.spend()
+            self._breaker.trip(str(error))
+
+    def connection(self, **options: Any) -> Any:
+        """Return a new, unconnected redis-py connection with the framework's time-outs and no retries."""
         pool = get_redis_connection(self._alias).connection_pool
+        patience = conf.REDIS_BUDGET_SECONDS
         return pool.connection_class(
-            **{**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0), "decode_responses": False}
+            **{
+                **pool.connection_kwargs,
+                "retry": Retry(NoBackoff(), 0),
+                "decode_responses": False,
+                "socket_timeout": patience,
+                "socket_connect_timeout": patience,
+                # Two round trips less for a connection that nobody looks at by name.
+                "driver_info": None,
+                "protocol": 2,
+                **options,
+            }
         )
 
     def _async_connection(self) -> Any:
@@ -228,4 +321,12 @@ class RedisTier:
             for name, value in pool.connection_kwargs.items()
             if name in _SHARED_OPTIONS or name.startswith("ssl")
         }
-        return kind(**options, retry=AsyncRetry(NoBackoff(), 0))
+        patience = conf.REDIS_BUDGET_SECONDS
+        return kind(
+            **options,
+            retry=AsyncRetry(NoBackoff(), 0),
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
+            driver_info=None,
+            protocol=2,
+        )

@@ -91,10 +91,9 @@ def redis_down(settings: Settings, fresh_cache: None) -> Iterator[None]:
             "redis": {
                 "BACKEND": "django_redis.cache.RedisCache",
                 "LOCATION": f"redis://127.0.0.1:{port}/0",
-                "OPTIONS": {"SOCKET_TIMEOUT": 5.0, "SOCKET_CONNECT_TIMEOUT": 5.0},
             },
         }
-        settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis"}
+        settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis", "REDIS_BUDGET_SECONDS": 5.0}
         yield
 
 

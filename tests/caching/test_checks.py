@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from caching.checks import check_caching
 from caching.hostfile import host_file_path
 
-DJANGO_REDIS = {"BACKEND": "django_redis.cache.RedisCache", "OPTIONS": {"SOCKET_TIMEOUT": 0.25}}
+DJANGO_REDIS = {"BACKEND": "django_redis.cache.RedisCache"}
 
 
 def found(settings: Settings, **caching: Any) -> list[checks.CheckMessage]:
@@ -61,7 +61,10 @@ def test_a_misspelt_setting_is_an_error_that_lists_the_settings(settings: Settin
     [
         "LOCAL_MAX_ENTRIES",
         "LOCAL_MAX_BYTES",
-        "LOCAL_TTL_WITH_REDIS",
+        "LOCAL_TTL_WITHOUT_TRACKING",
+        "REDIS_BUDGET_SECONDS",
+        "RELAY_SECONDS",
+        "TRUST_SECONDS",
         "MARK_SECONDS",
         "LEASE_SECONDS",
         "NEGATIVE_TTL",
@@ -129,16 +132,6 @@ def test_the_redis_alias_must_be_a_django_redis_cache(settings: Settings, caches
     assert error.id == "caching.E005"
     assert error.msg == "CACHING['REDIS_ALIAS'] is 'redis', but CACHES['redis'] is no django-redis cache."
     assert "REDIS_ALIAS to None" in str(error.hint)
-
-
-def test_a_redis_without_a_time_out_is_worth_a_warning(settings: Settings) -> None:
-    settings.CACHES = {**settings.CACHES, "redis": {"BACKEND": DJANGO_REDIS["BACKEND"]}}
-    [warning] = found(settings, REDIS_ALIAS="redis")
-    assert warning.id == "caching.W001"
-    assert "SOCKET_CONNECT_TIMEOUT" in str(warning.hint)
-
-    settings.CACHES = {**settings.CACHES, "redis": DJANGO_REDIS}
-    assert check_caching() == []
 
 
 def test_a_stamps_file_of_another_user_is_an_error(settings: Settings) -> None:

@@ -140,7 +140,7 @@ def test_redis_is_asked_in_one_round_trip(driver: Driver, redis: Any) -> None:
     replies = driver(only(Ask([command("SET", "a", "1"), command("GET", "a")])))
 
     assert replies.values == [b"OK", b"1"]
-    assert replies.run_id == redis.info("server")["run_id"].encode()
+    assert replies.run_id.startswith(redis.info("server")["run_id"].encode())
 
 
 def test_without_redis_asking_it_is_an_error_like_any_other_of_redis(driver: Driver) -> None:

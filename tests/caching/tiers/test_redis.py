@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 
+from caching.breaker import Breaker
+from caching.budget import request_budget
+from caching.clock import Clock
 from caching.errors import RedisUnavailable
 from caching.runtime import runtime
 from caching.scripts import FILL, LEASE, MARK, UNMARK, WIDE_MARK, WIDE_UNMARK, Script, command
@@ -35,10 +38,9 @@ def silent_server(settings: Any) -> Iterator[None]:
             "redis": {
                 "BACKEND": "django_redis.cache.RedisCache",
                 "LOCATION": f"redis://127.0.0.1:{listening.getsockname()[1]}/0",
-                "OPTIONS": {"SOCKET_TIMEOUT": 0.01, "SOCKET_CONNECT_TIMEOUT": 0.01},
             },
         }
-        settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis"}
+        settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis", "REDIS_BUDGET_SECONDS": 0.01}
         yield
 
 
@@ -48,7 +50,8 @@ def test_commands_are_answered_in_order_in_one_round_trip(tier: RedisTier) -> No
 
 
 def test_the_answer_tells_the_run_id_of_the_server(tier: RedisTier, redis: Any) -> None:
-    assert tier.execute(PING).run_id.decode() == redis.info("server")["run_id"]
+    server, reign = redis.info("server")["run_id"], redis.info("replication")["master_replid"]
+    assert tier.execute(PING).run_id.decode() == f"{server}/{reign}"
 
 
 def test_a_script_the_server_does_not_know_is_sent_as_text(tier: RedisTier, redis: Any) -> None:
@@ -56,6 +59,10 @@ def test_a_script_the_server_does_not_know_is_sent_as_text(tier: RedisTier, redi
     redis.script_flush()
     assert tier.execute([script(["key"], "argument"), *PING]).values == [[b"key", b"argument"], b"PONG"]
     assert redis.script_exists(script.digest) == [True]
+
+
+def a_tier() -> RedisTier:
+    return RedisTier("redis", Breaker(Clock()))
 
 
 def test_each_thread_keeps_one_connection(tier: RedisTier) -> None:
@@ -83,19 +90,52 @@ def test_a_server_that_refuses_is_an_error_at_once(settings: Any) -> None:
         **settings.CACHES,
         "redis": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://127.0.0.1:{port}/0"},
     }
-    tier = RedisTier("redis")
     with pytest.raises(RedisUnavailable, match="ConnectionError"):
-        tier.execute(PING)
+        a_tier().execute(PING)
     with pytest.raises(RedisUnavailable, match="ConnectionError"):
-        async_to_sync(tier.aexecute)(PING)
+        async_to_sync(a_tier().aexecute)(PING)
 
 
 def test_a_server_that_never_answers_is_an_error_after_one_time_out(silent_server: None) -> None:
-    tier = RedisTier("redis")
     with pytest.raises(RedisUnavailable, match="TimeoutError"):
+        a_tier().execute(PING)
+    with pytest.raises(RedisUnavailable, match="TimeoutError"):
+        async_to_sync(a_tier().aexecute)(PING)
+
+
+def test_a_probe_asks_though_the_breaker_is_open(tier: RedisTier) -> None:
+    runtime.breaker.trip("a test")
+    with pytest.raises(RedisUnavailable, match="left alone"):
         tier.execute(PING)
+    assert tier.execute(PING, probe=True).values == [b"PONG"]
+
+
+def test_a_request_that_has_waited_in_vain_asks_no_more(silent_server: None) -> None:
+    with request_budget():
+        with pytest.raises(RedisUnavailable, match="TimeoutError"):
+            a_tier().execute(PING)
+        with pytest.raises(RedisUnavailable, match="this request before"):
+            a_tier().execute(PING)
     with pytest.raises(RedisUnavailable, match="TimeoutError"):
-        async_to_sync(tier.aexecute)(PING)
+        a_tier().execute(PING)
+
+
+def test_a_replica_that_refuses_writes_is_an_outage(tier: RedisTier, redis: Any) -> None:
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        with pytest.raises(RedisUnavailable, match="ReadOnlyError"):
+            tier.execute([command("SET", "a", "1")])
+    finally:
+        redis.execute_command("REPLICAOF", "NO", "ONE")
+    assert runtime.breaker.state == "open"
+
+
+def test_a_server_in_another_reign_has_another_run_id(tier: RedisTier, redis: Any) -> None:
+    before = tier.execute(PING).run_id
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    redis.execute_command("REPLICAOF", "NO", "ONE")
+    tier.renew()
+    assert tier.execute(PING).run_id != before
 
 
 def test_a_server_that_goes_away_for_good_is_an_error_and_one_that_returns_is_used(tier: RedisTier, redis: Any) -> None:
@@ -107,6 +147,7 @@ def test_a_server_that_goes_away_for_good_is_an_error_and_one_that_returns_is_us
     with pytest.raises(RedisUnavailable):
         tier.execute(PING)
     link._connection.port = host_and_port
+    runtime.breaker.close()
     assert tier.execute(PING).values == [b"PONG"]
 
 
@@ -117,7 +158,7 @@ def test_a_refused_command_is_an_error_that_leaves_the_connection_usable(tier: R
 
 
 def test_a_server_that_hides_its_run_id_is_said_so(tier: RedisTier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caching.tiers.redis._HELLO", [("PING",)])
+    monkeypatch.setattr("caching.tiers.redis.WHO", [("PING",)])
     with pytest.raises(RedisUnavailable, match="run id"):
         tier.execute(PING)
 
