@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
@@ -130,7 +131,10 @@ class ListRegion(Region[Any], Generic[S]):
 
     def _keep_composed(self, key: Key, entry: Entry, noted: dict[Key, Noted]) -> None:
         if key in noted:
-            self.keep(key, entry, noted[key], self.local_ttl)
+            # Local copies of items have their age: a list made of them must not outlive them (a part that local memory
+            # did not take has no end).
+            end = min((getattr(part, "until", math.inf) for part in entry.parts), default=math.inf)
+            self.keep(key, entry, noted[key], end - runtime.clock.now())
 
     def _count(self, counters: Counters, scratch: Counters, loaded: bool, nanoseconds: int) -> None:
         # The items' reads are no requests of their own; the list is answered by a tier if no part needed the database.

@@ -161,6 +161,16 @@ def test_a_local_list_lives_as_long_as_its_region_says(clock: MovableClock) -> N
     assert menu.counters.misses == 2
 
 
+def test_a_local_list_lives_no_longer_than_the_copies_it_is_made_of(clock: MovableClock, dishes: list[Dish]) -> None:
+    dish.get("corner", dishes[0].id)
+    clock.advance(dish.local_ttl - 20)
+    names()
+    with connection.cursor() as cursor:  # as another host would, unheard
+        cursor.execute("UPDATE shop_dish SET name = 'another', version = 1 WHERE name = 'dish 0'")
+    clock.advance(30)
+    assert names()[0] == "another"
+
+
 def test_the_list_in_redis_holds_ids_and_versions_only(redis: Any, dishes: list[Dish]) -> None:
     names()
     raw = redis.get(guard_names(KEY)[0])
