@@ -8,7 +8,7 @@ from typing import Any
 
 from caching.envelope import EPOCHS_SLICE
 
-__all__ = ["FILL", "LEASE", "MARK", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script"]
+__all__ = ["EPOCH", "FILL", "LEASE", "MARK", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script"]
 
 Argument = bytes | str | int | float
 
@@ -55,6 +55,17 @@ local function only_writers(name)
 end
 """
 
+#: key epoch; argument a fresh one. Answers the epoch, made anew when there is none or the key is somebody else's.
+EPOCH = Script(
+    """
+if redis.call('TYPE', KEYS[1]).ok ~= 'string' then
+  redis.call('DEL', KEYS[1])
+  redis.call('SET', KEYS[1], ARGV[1])
+end
+return redis.call('GET', KEYS[1])
+"""
+)
+
 #: keys lease, pending, wide pending, value; arguments token, lease in ms, epochs ("" when the value was seen and
 #: rejected). Answers pending (a writer is under way), value (somebody filled meanwhile), taken or held.
 LEASE = Script(
@@ -65,9 +76,13 @@ for i = 2, 3 do
   redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)
 end
 if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then return 'pending' end
-if ARGV[3] ~= '' and redis.call('GETRANGE', KEYS[4], {EPOCHS_SLICE[0]}, {EPOCHS_SLICE[1]}) == ARGV[3] then
-  return 'value'
+if ARGV[3] ~= '' then
+  local epochs = redis.pcall('GETRANGE', KEYS[4], {EPOCHS_SLICE[0]}, {EPOCHS_SLICE[1]})
+  if epochs == ARGV[3] then return 'value' end
+  if type(epochs) == 'table' then redis.call('DEL', KEYS[4]) end
 end
+-- No lease of ours is without an end: somebody else's key would be held for ever.
+if redis.call('PTTL', KEYS[1]) == -1 then redis.call('DEL', KEYS[1]) end
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'taken' end
 return 'held'
 """
