@@ -75,8 +75,8 @@ def run_id_of(infos: Sequence[Any]) -> bytes:
             found[name] = value.strip()
     try:
         # A primary that is demoted and promoted again keeps its run id, and not its replication id: what it holds then
-        # are values that another primary may have failed to delete.
-        return found[b"run_id"] + b"/" + found[b"master_replid"]
+        # are values that another primary may have failed to delete. While demoted it keeps both for a while.
+        return b"/".join(found[name] for name in (b"run_id", b"role", b"master_replid"))
     except KeyError:
         message = "Redis does not tell its run id (INFO server, INFO replication); is the user allowed to run INFO?"
         raise RedisUnavailable(message, outage=True) from None

@@ -51,7 +51,7 @@ def test_commands_are_answered_in_order_in_one_round_trip(tier: RedisTier) -> No
 
 def test_the_answer_tells_the_run_id_of_the_server(tier: RedisTier, redis: Any) -> None:
     server, reign = redis.info("server")["run_id"], redis.info("replication")["master_replid"]
-    assert tier.execute(PING).run_id.decode() == f"{server}/{reign}"
+    assert tier.execute(PING).run_id.decode() == f"{server}/master/{reign}"
 
 
 def test_a_script_the_server_does_not_know_is_sent_as_text(tier: RedisTier, redis: Any) -> None:
@@ -136,6 +136,16 @@ def test_a_server_in_another_reign_has_another_run_id(tier: RedisTier, redis: An
     redis.execute_command("REPLICAOF", "NO", "ONE")
     tier.renew()
     assert tier.execute(PING).run_id != before
+
+
+def test_a_server_has_another_run_id_as_soon_as_it_is_demoted(tier: RedisTier, redis: Any) -> None:
+    before = tier.execute(PING).run_id
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        tier.renew()
+        assert tier.execute(PING).run_id != before
+    finally:
+        redis.execute_command("REPLICAOF", "NO", "ONE")
 
 
 def test_a_server_that_goes_away_for_good_is_an_error_and_one_that_returns_is_used(tier: RedisTier, redis: Any) -> None:
