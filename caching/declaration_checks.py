@@ -10,7 +10,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db.models import Model
 
-from caching.dependencies import On
+from caching.dependencies import On, concrete, sees_writes_of
+from caching.paths import Crossing, column_of, crossings
 from caching.querysets import CachedQuerySet
 from caching.regions import Region
 from caching.registry import registry
@@ -36,7 +37,9 @@ def _region(region: Region[Any]) -> Iterator[CheckMessage]:
         )
     yield from _lengths(region)
     for on in region.fresh_on:
-        yield from _paths(region, on)
+        wrong = list(_paths(region, on))
+        yield from wrong or _crossings(region, on)
+        yield from _inherited(region, on)
         yield from _writes(region, on.model)
 
 
@@ -74,8 +77,50 @@ def _paths(region: Region[Any], on: On) -> Iterator[CheckMessage]:
             )
 
 
+def _crossings(region: Region[Any], on: On) -> Iterator[CheckMessage]:
+    for index, path in enumerate((on.org, *(on.parts or ()))):
+        for crossing in crossings(on.model, path):
+            if not any(_covers(other, crossing, index) for other in region.fresh_on):
+                other, column = crossing.model.__name__, crossing.column
+                yield Warning(
+                    f"Region {region.name!r}: {path!r} of {on.model.__name__} is read from {other}.{column}, and "
+                    f"nothing says what goes stale when that changes.",
+                    hint=f"Add On({other}, ...), with paths to the same keys, or without `parts` for all. If "
+                    f"the column never changes, silence this check.",
+                    obj=region.loader,
+                    id="caching.W005",
+                )
+
+
+def _inherited(region: Region[Any], on: On) -> Iterator[CheckMessage]:
+    for parent in concrete(on.model)._meta.get_parent_list():
+        if not any(sees_writes_of(other, parent) for other in region.fresh_on):
+            yield Warning(
+                f"Region {region.name!r} depends on {on.model.__name__}, whose rows lie in the table of "
+                f"{parent.__name__}, too, and nothing says what goes stale when that is written.",
+                hint=f"Add On({parent.__name__}, ...), with paths to the same keys, or without `parts` for all.",
+                obj=region.loader,
+                id="caching.W005",
+            )
+
+
+def _covers(on: On, crossing: Crossing, index: int) -> bool:
+    if not sees_writes_of(on, crossing.model):
+        return False
+    if index and on.parts is None:
+        return True
+    paths = (on.org, *(on.parts or ()))
+    try:
+        return index < len(paths) and column_of(crossing.model, paths[index]) == crossing.rest
+    except FieldError:
+        return False
+
+
 def _writes(region: Region[Any], model: type[Model]) -> Iterator[CheckMessage]:
     managers = (model._default_manager, model._base_manager)
+    # The table of a many-to-many relation has no manager of its author's; its relation's methods tell of their writes.
+    if model._meta.auto_created:
+        return
     if not all(issubclass(manager.none().__class__, CachedQuerySet) for manager in managers):
         yield Warning(
             f"Region {region.name!r} depends on {model.__name__}, whose manager notes no update() and bulk writes.",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
+from django.db.models.constants import LOOKUP_SEP
 
 from caching.keys import Key, Scope
 
 if TYPE_CHECKING:
     from caching.regions import Region
 
-__all__ = ["DependencyMap", "On", "Row"]
+__all__ = ["DependencyMap", "On", "Row", "concrete", "sees_writes_of"]
 
 #: The values of a row at the paths that keys are made of.
 Row = Mapping[str, Any]
@@ -26,6 +28,9 @@ class On:
     `org` and `parts` are field paths from the model to the key (`"customer__phone"`); `parts=()` is the key of a
     region that has one per organisation, and without `parts` every key of the organisation goes stale. With `fields`,
     an update that leaves all of these unchanged is passed over.
+
+    `model` may be the table of a many-to-many relation (`On(Dish.tags.through, org="dish__shop_id",
+    parts=("dish_id",))`), and a path may lead to many rows (`On(Tag, org="dish__shop_id", parts=("dish__pk",))`).
     """
 
     model: type[Model]
@@ -37,10 +42,21 @@ class On:
     def paths(self) -> tuple[str, ...]:
         return (self.org, *(self.parts or ()), *self.fields)
 
+    @cached_property
+    def watched(self) -> frozenset[str]:
+        """The paths, and the fields they begin with: a row that turns to another parent has other values behind it."""
+        return frozenset(self.paths) | {path.split(LOOKUP_SEP)[0] for path in self.paths}
 
-def _concrete(model: type[Model]) -> type[Model]:
-    # A proxy's rows are those of the model behind it; an abstract model has nothing behind it.
+
+def concrete(model: type[Model]) -> type[Model]:
+    """Return the model whose table it is: for a proxy the one behind it, else itself."""
+    # An abstract model has nothing behind it.
     return model._meta.concrete_model or model
+
+
+def sees_writes_of(on: On, model: type[Model]) -> bool:
+    """Whether `on` names the rows that are written through `model`, a proxy or an heir for instance."""
+    return issubclass(model, concrete(on.model))
 
 
 class DependencyMap:
@@ -62,16 +78,17 @@ class DependencyMap:
         """Return what depends on rows of `model`, its proxies and its parents included."""
         if model not in self._resolved:
             self._resolved[model] = [
-                each
-                for declared, found in self._declared.items()
-                if issubclass(model, _concrete(declared))
-                for each in found
+                each for found in self._declared.values() for each in found if sees_writes_of(each[1], model)
             ]
         return self._resolved[model]
 
     def paths(self, model: type[Model]) -> list[str]:
         """Return the field paths that the keys of a row of `model` are made of, without repetition."""
         return sorted({path for _, on in self.of(model) for path in on.paths})
+
+    def may_move(self, model: type[Model], changed: frozenset[str]) -> bool:
+        """Whether an update of these fields can give a row of `model` other values at its `paths`."""
+        return any(not changed.isdisjoint(on.watched) for _, on in self.of(model))
 
     def affected(
         self, model: type[Model], row: Row, *, alias: str, changed: frozenset[str] | None = None
@@ -81,7 +98,7 @@ class DependencyMap:
         `changed` are the fields an update changed; None for a created or deleted row, or when nobody knows.
         """
         for region, on in self.of(model):
-            if on.fields and changed is not None and changed.isdisjoint((*on.fields, on.org, *(on.parts or ()))):
+            if on.fields and changed is not None and changed.isdisjoint(on.watched):
                 continue
             org = row[on.org]
             parts = [row[path] for path in on.parts or ()]

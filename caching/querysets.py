@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from django.db import NotSupportedError
 from django.db.models import Model, Q, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 
 from caching.registry import registry
 from caching.rows import batches, field_names, note_rows, rows_of, stored_rows
 from caching.transactions import atomic
 
-__all__ = ["CachedQuerySet", "random_version"]
+__all__ = ["CachedQuerySet", "is_versioned", "random_version"]
 
 M = TypeVar("M", bound=Model)
 
@@ -27,7 +28,8 @@ def random_version() -> int:
     return secrets.randbits(53)
 
 
-def _is_versioned(model: type[Model]) -> bool:
+def is_versioned(model: type[Model]) -> bool:
+    """Whether every write of a row of `model` gives it another version."""
     return any(getattr(base, "renews_version", False) for base in model.__mro__)
 
 
@@ -37,7 +39,7 @@ class CachedQuerySet(QuerySet[M, M]):
     def update(self, **kwargs: Any) -> int:
         """Update the rows matched when it began; rows that begin to match meanwhile are left alone."""
         model, paths = self.model, registry.dependencies.paths(self.model)
-        if _is_versioned(model):
+        if is_versioned(model):
             kwargs.setdefault(_VERSION, random_version())
         if not paths:
             return super().update(**kwargs)
@@ -50,7 +52,7 @@ class CachedQuerySet(QuerySet[M, M]):
             for pks in batches(self._locked_pks()):
                 note_rows(model, stored_rows(model, pks, self.db), self.db, changed=changed)
                 updated += super(CachedQuerySet, self.filter(pk__in=pks)).update(**kwargs)
-                if not changed.isdisjoint(paths):
+                if registry.dependencies.may_move(model, changed):
                     note_rows(model, stored_rows(model, pks, self.db), self.db, changed=changed)
         return updated
 
@@ -95,14 +97,15 @@ class CachedQuerySet(QuerySet[M, M]):
         return created
 
     def _updatable(self, update_fields: Collection[str]) -> list[str]:
-        keyed = {path for _, on in registry.dependencies.of(self.model) for path in (on.org, *(on.parts or ()))}
+        on_keys = (path for _, on in registry.dependencies.of(self.model) for path in (on.org, *(on.parts or ())))
+        keyed = {path.split(LOOKUP_SEP)[0] for path in on_keys}
         refused = keyed.intersection(field_names(self.model, update_fields))
         if refused:
             raise NotSupportedError(
                 f"bulk_create(update_conflicts=True) cannot update {', '.join(sorted(refused))} of "
                 f"{self.model.__name__}: cache keys are made of it. Save such rows one by one."
             )
-        return [*update_fields, *([_VERSION] if _is_versioned(self.model) else [])]
+        return [*update_fields, *([_VERSION] if is_versioned(self.model) else [])]
 
     def _note_conflicting(self, objs: list[M], unique_fields: list[str]) -> None:
         # The rows that stood there keep their own primary keys, which the instances do not know.

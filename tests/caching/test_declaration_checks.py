@@ -11,7 +11,7 @@ from caching import On, Region
 from caching.declaration_checks import check_declarations
 from caching.registry import registry
 from tests.shop.cached import DishCopy
-from tests.shop.models import Dish, Label, Shop
+from tests.shop.models import Dish, Guest, HeadWaiter, Label, Review, Room, Seat, Shop, SpecialDish, Tag, Waiter
 
 Declare = Callable[..., list[str]]
 
@@ -88,3 +88,52 @@ def test_a_path_that_leads_nowhere_is_an_error(declare: Declare, on: On) -> None
 
 def test_a_model_whose_bulk_writes_nobody_notes_is_a_warning(declare: Declare) -> None:
     assert declare(On(Label, org="shop_id")) == ["caching.W004"]
+
+
+def test_the_table_of_a_relation_is_no_model_that_could_note_its_writes(declare: Declare) -> None:
+    assert declare(On(Seat.tags.through, org="tag_id", parts=("seat_id",))) == []
+
+
+GUEST = On(Guest, org="seat__shop_id", parts=("seat__room_id",))
+TAG = On(Tag, org="seat__shop_id", parts=("seat__pk",))
+OF_TAG = On(Seat.tags.through, org="seat__shop_id", parts=("seat_id",))
+
+
+@pytest.mark.parametrize(
+    ("declared", "warnings"),
+    [
+        # Both paths are read from the seat's row.
+        ([GUEST], 2),
+        ([GUEST, On(Seat, org="shop_id", parts=("room_id",))], 0),
+        ([GUEST, On(Seat, org="shop__slug", parts=("room__id",))], 0),
+        ([GUEST, On(Seat, org="shop_id")], 0),
+        ([GUEST, On(Seat, org="shop_id", parts=("number",))], 1),
+        ([GUEST, On(Seat, org="room_id", parts=("room_id",))], 1),
+        ([GUEST, On(Room, org="shop_id")], 2),
+        # A path through two tables is read from both.
+        ([On(Guest, org="name", parts=("seat__room__name",)), On(Seat, org="shop_id", parts=("room__name",))], 2),
+        ([On(Guest, org="name", parts=("seat__room__name",)), On(Seat, org="shop_id"), On(Room, org="shop_id")], 0),
+        # A foreign key holds what it points at, and is read from no other row.
+        ([On(Guest, org="seat__pk", parts=("seat_id",))], 0),
+        # A path to many rows goes through the relation's table.
+        ([TAG], 3),
+        ([TAG, OF_TAG], 2),
+        ([TAG, OF_TAG, On(Seat, org="shop_id")], 0),
+        # What depends on a proxy sees the rows behind it, and the other way round.
+        ([On(Review, org="dish__shop_id"), On(SpecialDish, org="shop_id")], 0),
+        # An heir's row is written through its parent, too.
+        ([On(HeadWaiter, org="pk")], 1),
+        ([On(HeadWaiter, org="pk"), On(Waiter, org="pk")], 0),
+    ],
+)
+def test_a_key_that_is_read_from_another_row_wants_that_declared(
+    declare: Declare, declared: list[On], warnings: int
+) -> None:
+    said = declare(*declared, load=None, load_many=_load_many)
+    assert said.count("caching.W005") == warnings
+    assert not [message for message in said if "E" in message]
+
+
+def test_a_wrong_path_covers_nothing(declare: Declare) -> None:
+    said = declare(GUEST, On(Seat, org="wrong", parts=("wrong",)))
+    assert sorted(said) == ["caching.E009"] * 2 + ["caching.W005"] * 2

@@ -90,6 +90,16 @@ def test_with_fields_only_updates_of_these_or_of_the_key_count(changed: set[str]
     assert list(affected) == ([Key("region", "me", ("bar",))] if stale else [])
 
 
+@pytest.mark.parametrize("changed", [{"dish", "dish_id"}, {"dish__name"}])
+def test_a_row_that_turns_to_another_parent_has_other_values_behind_it(changed: set[str]) -> None:
+    dependencies = depending(On(Review, org="shop", parts=("pk",), fields=("dish__name",)))
+    row = {"shop": "corner", "pk": 5, "dish__name": "soup"}
+
+    assert list(dependencies.affected(Review, row, alias="default", changed=frozenset(changed)))
+    assert dependencies.may_move(Review, frozenset(changed))
+    assert not dependencies.may_move(Review, frozenset({"stars"}))
+
+
 def test_without_fields_every_update_counts() -> None:
     affected = depending(DISH).affected(
         Dish, {"shop_id": "corner", "pk": 5}, alias="default", changed=frozenset({"anything"})

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from tests.shop.cached import labels, menu, shop, tally
-from tests.shop.models import Dish, Label, Review, Shop, SpecialDish
+from tests.shop.models import Dish, Guest, Label, Review, Seat, Shop, SpecialDish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -226,6 +226,14 @@ def test_an_upsert_of_fields_that_keys_are_made_of_is_refused(soup: Dish) -> Non
             update_fields=["kind"],
         )
     assert Dish.objects.get().kind == "starter"
+
+
+def test_an_upsert_of_a_parent_that_knows_the_key_is_refused() -> None:
+    seat = Seat.objects.create(shop_id="corner", number=1, waiter=None)
+    with pytest.raises(NotSupportedError, match=r"cannot update seat"):
+        Guest.objects.bulk_create(
+            [Guest(pk=1, seat=seat)], update_conflicts=True, unique_fields=["pk"], update_fields=["seat"]
+        )
 
 
 async def test_the_async_twins_of_the_manager_invalidate_too(tiers: str, soup: Dish) -> None:

@@ -1,4 +1,5 @@
-"""Regions of every kind: one row, many rows, a list of items, a figure, a depending model that is not cached."""
+"""Regions of every kind: one row, many rows, a list of items, a figure, a depending model that is not cached, and rows
+that change without a signal."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from caching import ListRegion, On, Refs, Region, Snapshot
-from tests.shop.models import Dish, Label, Review, Shop
+from tests.shop.models import Dish, Guest, Label, Review, Seat, Shop, Tag
 
 
 class ShopCopy(Snapshot, frozen=True):
@@ -29,6 +30,17 @@ class Tally(Snapshot, frozen=True):
 
 class Texts(Snapshot, frozen=True):
     texts: tuple[str, ...]
+
+
+class SeatCopy(Snapshot, frozen=True):
+    id: UUID
+    version: int
+    number: int
+    room: int | None
+    waiter: str | None
+    second: str | None
+    tags: tuple[str, ...]
+    neighbours: tuple[int, ...]
 
 
 def _shop(org: str, *, using: str) -> ShopCopy | None:
@@ -58,6 +70,43 @@ def _tally(org: str, kind: str, *, using: str) -> Tally | None:
 
 def _labels(org: str, *, using: str) -> Texts:
     return Texts(texts=tuple(Label.objects.using(using).filter(shop_id=org).values_list("text", flat=True)))
+
+
+def _seats(names: Sequence[tuple[str, UUID]], *, using: str) -> dict[tuple[str, UUID], SeatCopy]:
+    rows = Seat.objects.using(using).filter(pk__in=[pk for _, pk in names]).prefetch_related("tags", "neighbours")
+    return {
+        (row.shop_id, row.pk): SeatCopy(
+            id=row.pk,
+            version=row.version,
+            number=row.number,
+            room=row.room_id,
+            waiter=row.waiter_id,
+            second=row.second_id,
+            tags=tuple(sorted(tag.text for tag in row.tags.all())),
+            neighbours=tuple(sorted(seat.number for seat in row.neighbours.all())),
+        )
+        for row in rows
+    }
+
+
+def _plan(org: str, *, using: str) -> Refs:
+    rows = Seat.objects.using(using).filter(shop_id=org).order_by("number").values_list("pk", "version")
+    return Refs(count=len(rows), items=tuple(rows))
+
+
+def _section(org: str, waiter: str, *, using: str) -> Texts:
+    seats = Seat.objects.using(using).filter(shop_id=org, waiter_id=waiter).order_by("number")
+    return Texts(texts=tuple(str(seat.number) for seat in seats))
+
+
+def _tagged(org: str, tag: int, *, using: str) -> Texts:
+    seats = Seat.objects.using(using).filter(shop_id=org, tags=tag).order_by("number")
+    return Texts(texts=tuple(str(seat.number) for seat in seats))
+
+
+def _guests(org: str, room: int, *, using: str) -> Texts:
+    guests = Guest.objects.using(using).filter(seat__shop_id=org, seat__room_id=room)
+    return Texts(texts=tuple(guests.order_by("name").values_list("name", flat=True)))
 
 
 def _all_shops(orgs: Sequence[str] | None, using: str) -> Iterator[tuple[Any, ...]]:
@@ -96,4 +145,49 @@ tally = Region(
 )
 labels = Region(
     "labels", Texts, load=_labels, local_ttl=300, redis_ttl=300, fresh_on=[On(Label, org="shop_id", parts=())]
+)
+seat = Region(
+    "seat",
+    SeatCopy,
+    load_many=_seats,
+    local_ttl=120,
+    redis_ttl=120,
+    fresh_on=[
+        On(Seat, org="shop_id", parts=("pk",)),
+        On(Seat.tags.through, org="seat__shop_id", parts=("seat_id",)),
+        On(Tag, org="seat__shop_id", parts=("seat__pk",)),
+        On(Seat.neighbours.through, org="to_seat__shop_id", parts=("to_seat_id",)),
+        On(Seat, org="neighbours__shop_id", parts=("neighbours__pk",), fields=("number",)),
+    ],
+)
+plan = ListRegion("plan", seat, load=_plan, local_ttl=120, redis_ttl=120)
+section = Region(
+    "section",
+    Texts,
+    load=_section,
+    local_ttl=120,
+    redis_ttl=120,
+    fresh_on=[On(Seat, org="shop_id", parts=("waiter_id",))],
+)
+tagged = Region(
+    "tagged",
+    Texts,
+    load=_tagged,
+    local_ttl=120,
+    redis_ttl=120,
+    fresh_on=[
+        On(Seat.tags.through, org="seat__shop_id", parts=("tag_id",)),
+        On(Seat, org="shop_id", parts=("tags__pk",), fields=("number",)),
+    ],
+)
+guests = Region(
+    "guests",
+    Texts,
+    load=_guests,
+    local_ttl=120,
+    redis_ttl=120,
+    fresh_on=[
+        On(Guest, org="seat__shop_id", parts=("seat__room_id",)),
+        On(Seat, org="shop_id", parts=("room_id",)),
+    ],
 )

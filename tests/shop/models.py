@@ -51,3 +51,73 @@ class SpecialDish(Dish):
 
     class Meta:
         proxy = True
+
+
+class Room(CachedModel):
+    """A parent whose deletion sets its children's column to nothing."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+    name = models.CharField(max_length=20)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Waiter(models.Model):
+    """A parent that is not cached, whose deletion gives its children another one."""
+
+    name = models.SlugField(primary_key=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class HeadWaiter(Waiter):
+    """The same with a second table."""
+
+    bonus = models.IntegerField(default=0)
+
+
+class Trainee(Waiter):
+    """The same under another class."""
+
+    class Meta:
+        proxy = True
+
+
+class Tag(models.Model):
+    text = models.CharField(max_length=20)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def substitute() -> str:
+    """The waiter who stands in for one that is gone."""
+    return "house"
+
+
+class Seat(VersionedModel):
+    """A child whose columns and relations Django changes without a signal."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+    number = models.IntegerField()
+    room = models.ForeignKey(Room, on_delete=models.SET_NULL, null=True)
+    waiter = models.ForeignKey(Waiter, on_delete=models.SET_DEFAULT, default="house", null=True)
+    second = models.ForeignKey(Waiter, on_delete=models.SET(substitute), null=True, related_name="seconds")
+    tags = models.ManyToManyField(Tag)
+    neighbours = models.ManyToManyField("self")
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Guest(CachedModel):
+    """Found by a key that its seat's row knows, not its own."""
+
+    seat = models.ForeignKey(Seat, on_delete=models.CASCADE)
+    name = models.CharField(max_length=20)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,70 @@
+"""Which rows are looked at when Django tells of a write: as they stand in the database, not as somebody read them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.deletion import Collector
+from django.test.utils import CaptureQueriesContext
+
+from tests.shop.cached import tally
+from tests.shop.models import Dish, Review, Shop
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def soup() -> Dish:
+    Shop.objects.create(slug="corner", name="Corner")
+    return Dish.objects.create(shop_id="corner", name="soup", kind="starter")
+
+
+def _elsewhere(work: Callable[[], object]) -> None:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def test_a_row_that_moves_between_being_collected_and_deleted_leaves_no_count_behind(
+    tiers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = Collector.delete
+
+    def move_and_delete(collector: Collector) -> Any:
+        _elsewhere(lambda: Dish.objects.update(kind="main"))
+        assert tally.get("corner", "main").dishes == 1
+        return delete(collector)
+
+    tally.get("corner", "main")
+    monkeypatch.setattr(Collector, "delete", move_and_delete)
+    # Django's own query set: what it collects is read before any transaction.
+    QuerySet(Dish).delete()
+    assert tally.get("corner", "main").dishes == 0
+
+
+def test_where_writers_exclude_each_other_a_query_sets_delete_asks_for_no_row_again() -> None:
+    Dish.objects.create(shop_id="corner", name="bread", kind="starter")
+    Review.objects.all().delete()
+    with CaptureQueriesContext(connection) as queries:
+        Dish.objects.all().delete()
+    assert [query["sql"] for query in queries if "kind" in query["sql"] and "WHERE" in query["sql"]] == []
+
+
+def test_where_writers_do_not_each_row_is_locked_before_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "another")
+    monkeypatch.setattr(connection.features, "has_select_for_update", True)
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **options: "/* locked */")
+    with CaptureQueriesContext(connection) as queries:
+        Dish.objects.all().delete()
+    assert sum("locked" in query["sql"] for query in queries) == 1
