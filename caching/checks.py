@@ -24,7 +24,7 @@ _POSITIVE = (
 
 @register(Tags.caches)
 def check_caching(**_: Any) -> list[CheckMessage]:
-    """Check `settings.CACHING`, the Redis cache it names, the stamps file and the databases."""
+    """Check `settings.CACHING`, the Redis cache it names and its server, the stamps file and the databases."""
     given = getattr(settings, "CACHING", {})
     if not isinstance(given, Mapping):
         return [Error("CACHING must be a dictionary.", id="caching.E001")]
@@ -86,6 +86,23 @@ def _redis() -> Iterator[CheckMessage]:
             f"CACHING['REDIS_ALIAS'] is {alias!r}, but CACHES[{alias!r}] is no django-redis cache.",
             hint="Set its BACKEND to 'django_redis.cache.RedisCache', or REDIS_ALIAS to None.",
             id="caching.E005",
+        )
+    elif conf.BACKGROUND and _is_number(conf.REDIS_BUDGET_SECONDS) and conf.REDIS_BUDGET_SECONDS > 0:
+        yield from _tracking(alias)
+
+
+def _tracking(alias: str) -> Iterator[CheckMessage]:
+    # Imported late, as everywhere: redis-py takes a third of a second.
+    from caching.listener import why_refused
+    from caching.tiers.redis import RedisTier
+
+    refusal = why_refused(RedisTier(alias, runtime.breaker), patience=conf.REDIS_BUDGET_SECONDS)
+    if refusal is not None:
+        yield Warning(
+            f"Redis does not tell of changes, so other hosts' are seen after up to {conf.LOCAL_TTL_WITHOUT_TRACKING} "
+            f"seconds: {refusal}",
+            hint="Let its user run these commands (ACL: +hello +client|tracking), or use Redis 6, Valkey 7 or newer.",
+            id="caching.W005",
         )
 
 

@@ -1,17 +1,327 @@
-"""Hears from Redis what other hosts change."""
+"""Hears from Redis what other hosts change, and so says for how long local copies may be trusted."""
 
 from __future__ import annotations
 
-__all__ = ["Listener"]
+import logging
+import math
+import os
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final, Literal
+
+import redis
+from redis.exceptions import ClusterDownError, RedisError, ResponseError
+
+from caching.conf import conf
+from caching.errors import RedisUnavailable
+from caching.registry import registry
+from caching.runtime import runtime
+from caching.stamps import key_name_slot, region_slot, scope_name_slot
+from caching.tiers.redis import WHO, RedisTier, run_id_of
+
+__all__ = ["Listener", "TrackingRefused", "slots_told", "why_refused"]
+
+logger = logging.getLogger("caching")
+
+State = Literal["listening", "connecting", "without tracking"]
+
+# Between two attempts to connect: doubled from the first to the last while the server stays away.
+_FIRST_RETRY_SECONDS: Final = 0.1
+_LAST_RETRY_SECONDS: Final = 2.0
+# A server that refuses may be upgraded, or its rules be changed, while we run.
+_ASK_AGAIN_SECONDS: Final = 30.0
+# Only a name server that does not answer can hold the thread up that long.
+_JOIN_SECONDS: Final = 5.0
+
+# Answers that say "not now" and not "never".
+_NOT_NOW = ("BUSY", "LOADING", "MASTERDOWN")
+
+#: Gets the names of the keys that were changed; None when that may be any.
+Told = Callable[[list[bytes] | None], None]
+
+
+class TrackingRefused(RedisUnavailable):
+    """The server answers but does not tell of changes: it is too old, or its rules do not let this user ask."""
+
+
+def slots_told(name: str, prefix: str) -> Iterable[int]:
+    """Return the slots of what a change of the Redis key `name` makes stale: the reverse of `caching.epochs`."""
+    if name.startswith(f"{prefix}p:"):
+        pending = name.removeprefix(f"{prefix}p:")
+        return [scope_name_slot(pending[:-2]) if pending.endswith(":*") else key_name_slot(pending)]
+    kind, _, epoch = name.removeprefix(f"{prefix}e:").partition(":")
+    if kind == "s":
+        return [scope_name_slot(epoch)]
+    if kind == "r":
+        return [region_slot(epoch)]
+    regions = list(registry.regions)
+    return [scope_name_slot(epoch + region) for region in regions] if kind == "o" else map(region_slot, regions)
+
+
+def why_refused(tier: RedisTier, *, patience: float) -> str | None:
+    """Return why the server does not tell of changes; None when it does, or does not answer within `patience` (s)."""
+    channel = _Channel(tier, patience, lambda _: None)
+    try:
+        channel.open()
+    except TrackingRefused as refusal:
+        return str(refusal)
+    except (RedisError, OSError):
+        return None
+    finally:
+        channel.close()
+    return None
+
+
+class _Channel:
+    """A connection on which Redis, between its answers, tells of every mark and every clearing."""
+
+    def __init__(self, tier: RedisTier, patience: float, told: Told) -> None:
+        self._patience = patience
+        self._told = told
+        self._connection = tier.connection(
+            protocol=3,
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
+            # The handshake for notices of maintenance is a round trip, and their handler is the pool's.
+            maint_notifications_config=None,
+            maint_notifications_pool_handler=None,
+        )
+        # Given back by `read_response`: what a handler raises would be swallowed, and a change missed.
+        self._connection._parser.set_invalidation_push_handler(lambda message: message)
+
+    def open(self) -> None:
+        """Connect and ask to be told. Raises `TrackingRefused`, or what redis-py raises for a server that is away."""
+        prefix = conf.PREFIX
+        try:
+            self._connection.connect()
+            self.ask("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", f"{prefix}p:", "PREFIX", f"{prefix}e:")
+        except ResponseError as error:
+            if isinstance(error, ClusterDownError) or str(error).startswith(_NOT_NOW):
+                raise
+            raise TrackingRefused(str(error)) from error
+
+    def ask(self, *words: Any) -> Any:
+        """Return the answer to a command, after all that was told before it."""
+        self._connection.send_command(*words, check_health=False)
+        while True:
+            message = self._read(self._patience)
+            if not isinstance(message, list):
+                return message
+            self._pass_on(message)
+
+    def listen(self, until: float) -> None:
+        """Pass on what is told until that moment of `time.monotonic`."""
+        while (seconds := until - time.monotonic()) > 0:
+            try:
+                message = self._read(seconds)
+            except redis.TimeoutError:
+                return
+            if not isinstance(message, list):
+                raise RedisError("an answer that nobody had asked for")
+            self._pass_on(message)
+
+    def _read(self, seconds: float) -> Any:
+        return self._connection.read_response(push_request=True, timeout=seconds, disconnect_on_error=False)
+
+    def _pass_on(self, message: list[Any]) -> None:
+        if message[0] == b"invalidate":
+            self._told(message[1])
+
+    def wake(self) -> None:
+        """Have a thread that waits for an answer get the end of the connection instead."""
+        connected = self._connection._sock
+        if connected is not None:
+            # Not closed: its number could be another file's before that thread looks.
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+    def close_in_child(self) -> None:
+        # Without a shutdown, which would end the parent's connection, too.
+        connected = self._connection._sock
+        if connected is not None:
+            connected.close()
 
 
 class Listener:
-    """One thread per process."""
+    """One thread per process, with one connection on which Redis tells of all marks and clearings, whoever's they are.
+
+    Each becomes a change of stamps. Several times in `TRUST_SECONDS` the server is asked who it is; whatever it told
+    before it answers has been heard then, so local copies are trusted until `TRUST_SECONDS` after the question.
+    Whenever something may have been missed, local memory is dropped: by a connection that is new, a server that was
+    emptied or one that has another role.
+
+    `heard_until` is the clock's `now` until which local copies are trusted. `tracking` says whether Redis tells of
+    changes. From a server that refuses nothing is heard: `heard_until` is infinite then, and local copies live for
+    `LOCAL_TTL_WITHOUT_TRACKING` at most.
+    """
 
     def __init__(self) -> None:
+        assert conf.REDIS_ALIAS is not None  # noqa: S101 -- for the type checker; the runtime has seen to it
         self.heard_until = 0.0
         self.tracking = False
+        #: Which server was last heard, in which role.
+        self.run_id = b""
+        self._state: State = "connecting"
+        self._said = ""
+        self._lag: float | None = None
+        self._heard = 0
+        self._sessions = 0
+        self._patience = _FIRST_RETRY_SECONDS
+        # Of its own, to make connections: the runtime's may be under way to be made, and makes this listener.
+        self._tier = RedisTier(conf.REDIS_ALIAS, runtime.breaker)
+        self._channel: _Channel | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="caching-listener", daemon=True)
+        _listeners.add(self)
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        self._thread.start()
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End the thread and its connection; does nothing the second time."""
+        self._stop.set()
+        channel = self._channel
+        if channel is not None:
+            channel.wake()
+        self._thread.join(_JOIN_SECONDS)
+
+    def describe(self) -> dict[str, Any]:
+        """Return `state`, `lag_ms` (the last question's round trip), `heard` (changes) and `reconnects`."""
+        return {
+            "state": self._state,
+            "lag_ms": None if self._lag is None else round(self._lag * 1000, 2),
+            "heard": self._heard,
+            "reconnects": max(0, self._sessions - 1),
+        }
+
+    def after_fork_in_child(self) -> None:
+        """Let the parent alone have the connection: held open here it would outlive the parent, with nobody reading."""
+        if self._channel is not None:
+            self._channel.close_in_child()
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            pause = 0.0
+            try:
+                self._listen()
+            except TrackingRefused as refusal:
+                self._do_without(refusal)
+                pause = _ASK_AGAIN_SECONDS
+            except Exception as error:
+                # Whatever it was, changes may have been missed. A thread that ends would never say so.
+                if not self._stop.is_set():
+                    self._lose(error)
+                pause = self._patience
+                self._patience = min(pause * 2, _LAST_RETRY_SECONDS)
+            self._stop.wait(pause)
+        self._forget()
+
+    def _listen(self) -> None:
+        self._channel = channel = _Channel(self._tier, conf.TRUST_SECONDS, self._hear)
+        try:
+            channel.open()
+            server, role = (channel.ask(*words) for words in WHO)
+            self._recognise(server, role)
+            # Only now, when nothing more is missed: what was kept before may be stale, and so may what a read under
+            # way keeps in the tier that it began with.
+            self._forget()
+            self.tracking = True
+            while not self._stop.is_set():
+                began, sent = time.monotonic(), runtime.clock.now()
+                role = channel.ask(*WHO[1])
+                self._lag = time.monotonic() - began
+                self._recognise(server, role)
+                self._trust(sent)
+                channel.listen(began + conf.TRUST_SECONDS / 3)
+        finally:
+            channel.close()
+
+    def _recognise(self, server: bytes, role: bytes) -> None:
+        run_id = run_id_of((server, role))
+        known, self.run_id = self.run_id, run_id
+        if known != run_id:
+            tier = _made("redis")
+            if tier is not None:
+                tier.renew()
+        if b"role:master" not in role.splitlines():
+            raise RedisUnavailable("it is a replica, which hears of changes late or not at all")
+        if self.tracking and known != run_id:
+            raise RedisUnavailable("it began another reign")
+
+    def _trust(self, sent: float) -> None:
+        self.heard_until = sent + conf.TRUST_SECONDS
+        if self._state != "listening":
+            self._state = "listening"
+            self._sessions += 1
+            self._patience = _FIRST_RETRY_SECONDS
+            level = logging.WARNING if self._said else logging.INFO
+            self._say(level, "Redis tells of other hosts' changes: local memory is in use.")
+
+    def _hear(self, keys: list[bytes] | None) -> None:
+        if keys is None:
+            # The server was emptied.
+            self.heard_until = 0.0
+            runtime.drop_local()
+            return
+        self._heard += len(keys)
+        stamps, prefix = _made("stamps"), conf.PREFIX
+        if stamps is not None:
+            for name in keys:
+                stamps.bump(slots_told(name.decode(errors="replace"), prefix))
+
+    def _forget(self) -> None:
+        self.heard_until = 0.0
+        self.tracking = False
+        runtime.drop_local()
+
+    def _lose(self, error: Exception) -> None:
+        self._forget()
+        self._state = "connecting"
+        expected = isinstance(error, RedisUnavailable | RedisError | OSError)
+        self._say(
+            logging.WARNING,
+            "Redis does not tell of other hosts' changes, so local memory is out of use: %s",
+            f"{type(error).__name__}: {error}",
+            exc_info=None if expected else error,
+        )
+
+    def _do_without(self, refusal: TrackingRefused) -> None:
+        self._forget()
+        self.heard_until = math.inf
+        self._state = "without tracking"
+        self._say(
+            logging.WARNING,
+            "Redis refuses to tell of changes: other hosts' are seen after up to %s seconds (caching.W005): %s",
+            conf.LOCAL_TTL_WITHOUT_TRACKING,
+            refusal,
+        )
+
+    def _say(self, level: int, message: str, *arguments: Any, **options: Any) -> None:
+        if self._said != self._state:
+            self._said = self._state
+            logger.log(level, message, *arguments, **options)
+
+
+def _made(name: str) -> Any:
+    # Not the attribute, which would make it: this thread shall not make anew what a reset has just put away.
+    return vars(runtime).get(name)
+
+
+_listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for listener in list(_listeners):
+        listener.after_fork_in_child()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -16,7 +16,7 @@ from caching.errors import HostFileError
 from caching.hostfile import BLOCKS, HEADER_BYTES, HostFile, host_file_path
 from caching.keys import Key, Scope
 
-__all__ = ["SLOTS", "Slots", "Stamps", "region_slot", "scope_slot", "slots_of"]
+__all__ = ["SLOTS", "Slots", "Stamps", "key_name_slot", "region_slot", "scope_name_slot", "scope_slot", "slots_of"]
 
 SLOTS: Final = 65_536
 _RECORDS: Final = 64
@@ -38,8 +38,18 @@ def _slot(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") % SLOTS
 
 
+def key_name_slot(name: str) -> int:
+    """Return the own slot of the key with that `name`."""
+    return _slot("k:" + name)
+
+
+def scope_name_slot(name: str) -> int:
+    """Return the slot of the scope with that `name`."""
+    return _slot("s:" + name)
+
+
 def scope_slot(scope: Scope) -> int:
-    return _slot("s:" + scope.name)
+    return scope_name_slot(scope.name)
 
 
 def region_slot(region: str) -> int:
@@ -48,7 +58,7 @@ def region_slot(region: str) -> int:
 
 def slots_of(key: Key) -> Slots:
     """Return the slots that make a copy of `key` stale when one of them changes."""
-    return Slots(_slot("k:" + key.name), scope_slot(key.scope), region_slot(key.region))
+    return Slots(key_name_slot(key.name), scope_slot(key.scope), region_slot(key.region))
 
 
 def _record(deadline: float, slot: int) -> int:
@@ -115,6 +125,12 @@ class Stamps:
             self.unpend(taken)
             raise
         return taken
+
+    def renew(self, records: Iterable[int]) -> None:
+        """Let records that are still held run out `MARK_SECONDS` from now."""
+        deadline = self._clock.now() + conf.MARK_SECONDS
+        for record in records:
+            self._table[record] = _record(deadline, self._table[record] & (SLOTS - 1))
 
     def unpend(self, records: Iterable[int]) -> None:
         """Give records back: the writer has changed the stamps after its commit."""
