@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from caching.dependencies import On
+from caching.exchange import Lifetime
 from caching.keys import Key
-from caching.noting import Noted, note_stamps
+from caching.noting import note_stamps
 from caching.reading import Reading
 from caching.regions import Region
 from caching.runtime import runtime
@@ -73,6 +74,7 @@ class ListRegion(Region[Any], Generic[S]):
             counters.local_hits += 1
             return entry
         began = time.perf_counter_ns()
+        tier = runtime.local
         noted, pending = note_stamps([key])
         scratch = Counters()
         lists = Reading(self, [key], counters=scratch, local=False)
@@ -86,8 +88,8 @@ class ListRegion(Region[Any], Generic[S]):
             entry = yield from self._mended(key, refs, parts, outdated)
         else:
             entry = self._compose(refs, parts)
-            if listed.may_be_kept and not pending and all(part.may_be_kept for part in parts):
-                self._keep_composed(key, entry, noted)
+            if tier is not None and key not in pending and all(part.may_be_kept for part in (listed, *parts)):
+                self.keep(key, entry, noted[key], self._life(entry), tier)
         self._count(counters, scratch, lists.loaded or reading.loaded, time.perf_counter_ns() - began)
         return entry
 
@@ -104,7 +106,7 @@ class ListRegion(Region[Any], Generic[S]):
         refs, parts = Refs(count=0, items=()), []
         for _ in range(_ATTEMPTS):
             loaded = yield Load(self, [key])
-            refs = loaded.values[key]
+            refs = loaded.checked()[key]
             keys = self._item_keys(key, refs)
             fresh = (yield from self.items.read(keys, use_cache=False)) if keys else {}
             parts = [fresh[each] for each in keys]
@@ -129,16 +131,16 @@ class ListRegion(Region[Any], Generic[S]):
         results = tuple(self.items.value(part) for part in parts)
         return Entry(body, Listing(count=refs.count, results=results), parts=tuple(parts))
 
-    def _keep_composed(self, key: Key, entry: Entry, noted: dict[Key, Noted]) -> None:
-        if key in noted:
-            # Local copies of items have their age: a list made of them must not outlive them (a part that local memory
-            # did not take has no end).
-            end = min((getattr(part, "until", math.inf) for part in entry.parts), default=math.inf)
-            self.keep(key, entry, noted[key], end - runtime.clock.now())
+    def _life(self, entry: Entry) -> Lifetime:
+        # Local copies of items have their age: a list made of them must not outlive them (a part that local memory did
+        # not take has no end).
+        end = min((getattr(part, "expires", math.inf) for part in entry.parts), default=math.inf)
+        left = min(self.local_ttl, end - runtime.clock.now())
+        return Lifetime(left, left, 0.0)
 
     def _count(self, counters: Counters, scratch: Counters, loaded: bool, nanoseconds: int) -> None:
         # The items' reads are no requests of their own; the list is answered by a tier if no part needed the database.
-        for name in ("bypassed", "refused", "rejected", "errors"):
+        for name in ("joined", "stale", "refreshed", "bypassed", "refused", "rejected", "errors"):
             setattr(counters, name, getattr(counters, name) + getattr(scratch, name))
         kind = "miss" if loaded else "redis"
         for name, more in ((f"{kind}_ns", nanoseconds), (f"{kind}_samples", 1)):

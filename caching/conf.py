@@ -48,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "REGIONS": {},
 }
 
-REGION_OPTIONS = frozenset({"local_ttl", "redis_ttl"})
+REGION_OPTIONS = frozenset({"local_ttl", "redis_ttl", "soft_timeout", "stale_for"})
 
 
 class Conf:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from caching import epochs
+from django.db import Error as DatabaseTrouble
+
 from caching.conf import conf
-from caching.envelope import Envelope, Rejected, pack, unpack
+from caching.envelope import Envelope
 from caching.errors import RedisUnavailable
-from caching.keys import Key, Scope
+from caching.exchange import Exchange, Lifetime
+from caching.flights import NOTHING, Landing, Seat
+from caching.keys import Key
 from caching.noting import Noted, note_stamps
-from caching.registry import registry
 from caching.runtime import runtime
-from caching.scripts import FILL, LEASE, command
 from caching.snapshots import encode
 from caching.stats import Counters
-from caching.steps import Ask, InLoader, Load, Loaded, Pause, Steps
+from caching.steps import InLoader, Join, Load, Loaded, Pause, Steps
 from caching.tiers.local import Entry
 from caching.transactions import dirty_keys, open_notes
 
@@ -29,38 +31,53 @@ if TYPE_CHECKING:
 __all__ = ["Reading"]
 
 # How often the loser of a lease looks whether the winner has filled.
-_LOOK_AGAIN_SECONDS = 0.01
+_LOOK_AGAIN_SECONDS: Final = 0.01
+
+# Flights that a read waits for before it loads for itself: the one it finds, and the one after that.
+_FLIGHTS_WAITED_FOR: Final = 2
 
 
 class Reading:
     """One read of some keys of one region and database.
 
-    `steps` is the logic; it returns an entry for every key. What local memory has is taken from there. Then the order
-    is the protocol: note the stamps, look for pending writers of the host, ask Redis, take the lease (which no one gets
-    while a writer is pending), load, fill, and keep a local copy only of what came from Redis or was accepted by it,
-    under the stamps noted at first.
+    `steps` is the logic; it returns an entry for every key. What local memory has is taken from there. The rest joins
+    the flights that other threads and tasks lead, or leads its own. Then the order is the protocol: note the stamps,
+    look for pending writers of the host, ask Redis, take the lease (which no one gets while a writer is pending), load,
+    fill, and keep a local copy only of what came from Redis or was accepted by it, under the stamps noted at first.
+
+    An expired value that nothing made stale may stand in, if the region says so, while the database fails or is slow.
     """
 
     def __init__(self, region: Region[Any], keys: Sequence[Key], *, counters: Counters, local: bool = True) -> None:
         self._region = region
         self._counters = counters
         self._keys = list(dict.fromkeys(keys))
-        self._local = runtime.local if local else None
+        # Of this moment: what is kept in a tier that was dropped meanwhile is kept for nobody.
+        self._tier = runtime.local
+        self._uses_local = local
+        self._flights = runtime.flights
         self._entries: dict[Key, Entry] = {}
         self._noted: dict[Key, Noted] = {}
-        self._epochs: dict[Scope, bytes] = {}
-        self._rejected: set[Key] = set()
-        self._leases: dict[Key, str] = {}
+        self._exchange = Exchange(region, counters, self._noted, self._tier)
+        self._expired: dict[Key, Entry] = {}
         self._held: list[Key] = []
-        #: Whether the database was asked.
+        self._led: set[Key] = set()
+        self._from_database: set[Key] = set()
+        #: Loaded in a transaction, or under an old snapshot: right for this caller alone.
+        self._private: set[Key] = set()
+        self._error: Exception | None = None
+        #: Whether the database was asked, by this read or by the flight it joined.
         self.loaded = False
 
+    # --- three ways to read -------------------------------------------------------------------------------------------
+
     def steps(self) -> Steps[dict[Key, Entry]]:
+        """Find an entry for every key."""
         began = time.perf_counter_ns()
         dirty: set[Key] = set()
         if open_notes and self._keys:
             dirty = yield InLoader(partial(dirty_keys, self._keys[0].alias, self._keys))
-        if self._local is not None:
+        if self._uses_local:
             self._find_here([key for key in self._keys if key not in dirty])
         wanted = [key for key in self._keys if key not in self._entries]
         if wanted:
@@ -68,25 +85,136 @@ class Reading:
             self._count(time.perf_counter_ns() - began, len(wanted))
         return self._entries
 
-    def _find_here(self, keys: list[Key]) -> None:
+    def flying(self) -> Steps[None]:
+        """Go on with flights that another read began and handed over."""
+        self._led = set(self._keys)
+        yield from self._fly(self._keys, set(), patient=True)
+
+    def refreshing(self) -> Steps[None]:
+        """Load anew what has not expired yet, unless somebody else is about to, or a writer is."""
+        led, _ = self._flights.board(self._keys)
+        self._led = set(led)
+        try:
+            barred = self._note(led)
+            free = [key for key in led if key not in barred]
+            if free and runtime.redis is not None:
+                yield from self._exchange.look(free)
+                yield from self._exchange.take_leases(free, expired=free)
+                free = list(self._exchange.leases)
+            if free:
+                self._counters.refreshed += len(free)
+                yield from self._load(free, set())
+        except RedisUnavailable:
+            self._counters.errors += 1
+        finally:
+            self._land()
+
+    def _find_here(self, keys: Iterable[Key]) -> None:
         for key in keys:
             entry = runtime.find(key.local)
             if entry is not None:
                 self._entries[key] = entry
                 self._counters.local_hits += 1
 
+    # --- flights ------------------------------------------------------------------------------------------------------
+
     def _find(self, wanted: list[Key], dirty: set[Key]) -> Steps[None]:
-        self._noted, pending = note_stamps(wanted)
-        barred = dirty | pending
+        # Nobody else may have what only this transaction sees.
+        alone = [key for key in wanted if key in dirty]
+        shared = [key for key in wanted if key not in dirty]
+        for waited_for in range(_FLIGHTS_WAITED_FOR):
+            led, joined = self._flights.board(shared)
+            self._led = set(led)
+            if alone or led:
+                yield from self._fly([*alone, *led], dirty)
+            alone = []
+            shared = (yield from self._join(joined, or_fresh=waited_for > 0)) if joined else []
+        if shared:
+            yield from self._fly(shared, dirty)
+
+    def _join(self, joined: dict[Key, Seat], *, or_fresh: bool) -> Steps[list[Key]]:
+        landings: dict[Key, Landing] = yield Join(joined, conf.LEASE_SECONDS)
+        left = []
+        for key in joined:
+            landing = landings.get(key, NOTHING)
+            if landing.error is not None:
+                raise landing.error
+            if landing.entry is None or not (landing.accepted or (or_fresh and landing.fresh)):
+                left.append(key)
+                continue
+            self._entries[key] = landing.entry
+            self.loaded |= landing.loaded
+            counters = self._counters
+            counters.joined += 1
+            counters.misses += landing.loaded
+            counters.redis_hits += not landing.loaded
+        return left
+
+    def _fly(self, keys: list[Key], dirty: set[Key], *, patient: bool = False) -> Steps[None]:
+        try:
+            handed_over = yield from self._obtain(keys, dirty, patient)
+        finally:
+            # Also when the caller was cancelled: those who wait must not wait for nobody.
+            self._land()
+        if handed_over:
+            yield from self._wait_a_little(handed_over)
+
+    def _land(self) -> None:
+        for key in self._led:
+            self._flights.land(key, self._landing(key))
+        self._led = set()
+
+    def _landing(self, key: Key) -> Landing:
+        entry = self._entries.get(key)
+        if entry is None:
+            return Landing(None, accepted=False, fresh=False, loaded=False, error=self._error)
+        fresh = not entry.stale and key not in self._private
+        return Landing(
+            entry,
+            accepted=fresh and entry.may_be_kept and self._is_unchanged(key),
+            fresh=fresh,
+            loaded=key in self._from_database,
+            error=None,
+        )
+
+    def _is_unchanged(self, key: Key) -> bool:
+        noted, stamps = self._noted.get(key), runtime.stamps
+        # Without stamps only Redis can tell, and it accepts no fill that a write came before.
+        if noted is None or stamps is None:
+            return key in self._from_database
+        return stamps.note(noted.slots) == noted.stamps
+
+    # --- the protocol -------------------------------------------------------------------------------------------------
+
+    def _note(self, keys: Iterable[Key]) -> set[Key]:
+        noted, pending = note_stamps(keys)
+        self._noted.update(noted)
+        return pending
+
+    def _obtain(self, keys: list[Key], dirty: set[Key], patient: bool) -> Steps[dict[Key, Seat]]:
+        barred = (dirty | self._note(keys)) & set(keys)
         self._counters.bypassed += len(barred)
-        free = [key for key in wanted if key not in barred]
-        if runtime.redis is not None and free:
-            yield from self._ask_redis(free)
-        loading = [key for key in wanted if key not in self._entries and key not in self._held]
+        free = [key for key in keys if key not in barred]
+        self._find_expired(free)
+        answered = runtime.redis is not None and bool(free) and (yield from self._look(free))
+        late = [key for key in free if key in self._expired and key not in self._entries]
+        handed_over = {} if patient else self._hand_over(late)
+        missing = [key for key in keys if key not in self._entries and key not in handed_over]
+        if answered:
+            yield from self._take_leases([key for key in missing if key not in barred])
+        loading = [key for key in missing if key not in self._held]
         if loading:
             yield from self._load(loading, barred)
         if self._held:
             yield from self._wait_for_others()
+        return handed_over
+
+    def _find_expired(self, keys: Iterable[Key]) -> None:
+        if self._region.stale_for:
+            for key in keys:
+                entry = runtime.find_usable(key.local) if self._uses_local else None
+                if entry is not None:
+                    self._expired[key] = entry
 
     def _count(self, nanoseconds: int, keys: int) -> None:
         counters = self._counters
@@ -100,87 +228,73 @@ class Reading:
 
     # --- Redis --------------------------------------------------------------------------------------------------------
 
-    def _ask_redis(self, keys: list[Key]) -> Steps[None]:
+    def _look(self, keys: Sequence[Key]) -> Steps[bool]:
         try:
-            yield from self._look(keys)
-            missing = [key for key in keys if key not in self._entries]
-            if missing:
-                yield from self._take_leases(missing)
+            found = yield from self._exchange.look(keys)
         except RedisUnavailable:
             self._counters.errors += 1
+            return False
+        for key, envelope in found.items():
+            self._accept(key, envelope)
+        return True
 
-    def _look(self, keys: Sequence[Key]) -> Steps[None]:
-        scopes = list(dict.fromkeys(key.scope for key in keys))
-        names = list(dict.fromkeys(name for scope in scopes for name in epochs.epoch_names(scope)))
-        answer = yield Ask([command("MGET", *(epochs.guard_names(key)[0] for key in keys), *names)])
-        values, found = answer.values[0][: len(keys)], dict(zip(names, answer.values[0][len(keys) :], strict=True))
-        absent = [name for name, epoch in found.items() if epoch is None]
-        if absent:
-            # First use, or evicted: a fresh random epoch, the same for all who find none.
-            made = yield Ask([each for name in absent for each in _make_epoch(name)])
-            found.update(zip(absent, made.values[1::2], strict=True))
-        for scope in scopes:
-            seen = tuple(found[name] for name in epochs.epoch_names(scope))
-            self._epochs[scope] = epochs.token(answer.run_id, registry.fingerprint, seen)
-        for key, raw in zip(keys, values, strict=True):
-            if raw is not None:
-                self._accept(key, raw)
-
-    def _accept(self, key: Key, raw: bytes) -> None:
-        try:
-            envelope = unpack(raw, key=key.name, schema=self._region.schema, epochs=self._epochs[key.scope])
-        except Rejected:
-            self._counters.rejected += 1
-            self._rejected.add(key)
+    def _accept(self, key: Key, envelope: Envelope) -> None:
+        life = self._exchange.lifetime(envelope)
+        entry = Entry(envelope.body)
+        if self._region.stale_for and life.fresh <= 0:
+            self._expired[key] = entry
             return
-        entry = self._entries[key] = Entry(envelope.body)
+        self._entries[key] = entry
         self._counters.redis_hits += 1
-        self._keep(key, entry, envelope.hard - runtime.clock.wall())
+        self._keep(key, entry, life)
+        if -life.cost * math.log(1.0 - random.random()) >= life.fresh > 0:  # noqa: S311 -- spreads loads, no secret
+            # XFetch (Vattani, Chierichetti and Lowenstein, VLDB 2015): the dearer the load and the nearer the end, the
+            # likelier somebody loads anew before everybody must.
+            runtime.refresher.refresh(self._region, key)
 
     def _take_leases(self, keys: list[Key]) -> Steps[None]:
-        tokens = {key: epochs.fresh_token() for key in keys}
-        milliseconds = int(conf.LEASE_SECONDS * 1000)
-        answer = yield Ask([self._lease(key, tokens[key], milliseconds) for key in keys])
-        for key, verdict in zip(keys, answer.values, strict=True):
-            if verdict == b"taken":
-                self._leases[key] = tokens[key]
-            elif verdict in (b"held", b"value"):
-                self._held.append(key)
-
-    def _lease(self, key: Key, token: str, milliseconds: int) -> Any:
-        value, lease, pending = epochs.guard_names(key)
-        live = b"" if key in self._rejected else self._epochs[key.scope]
-        return LEASE([lease, pending, epochs.wide_names(key.scope)[1], value], token, milliseconds, live)
+        if not keys:
+            return
+        try:
+            held = yield from self._exchange.take_leases(keys, expired=self._expired)
+        except RedisUnavailable:
+            self._counters.errors += 1
+            return
+        now = runtime.clock.now()
+        self._held = [key for key in held if not self._flights.is_stuck(key, now)]
 
     def _wait_for_others(self) -> Steps[None]:
-        waiting = self._held
+        waiting, self._held = self._held, []
         clock = runtime.clock
-        patience = clock.now() + conf.LEASE_WAIT_SECONDS
+        soft = self._region.soft_timeout
+        expired = all(key in self._expired for key in waiting)
+        patience = clock.now() + (min(soft, conf.LEASE_WAIT_SECONDS) if expired and soft else conf.LEASE_WAIT_SECONDS)
         while True:
-            try:
-                yield from self._look(waiting)
-            except RedisUnavailable:
-                self._counters.errors += 1
-                break
+            answered = yield from self._look(waiting)
             waiting = [key for key in waiting if key not in self._entries]
-            if not waiting or clock.now() >= patience:
+            if not (answered and waiting) or clock.now() >= patience:
                 break
             yield Pause(_LOOK_AGAIN_SECONDS)
+        for key in waiting:
+            self._flights.gave_up(key, clock.now() + conf.LEASE_SECONDS)
         if waiting:
             yield from self._load(waiting, set(waiting))
 
     # --- database -----------------------------------------------------------------------------------------------------
 
     def _load(self, keys: list[Key], barred: set[Key]) -> Steps[None]:
-        try:
-            loaded: Loaded = yield Load(self._region, keys)
-        except Exception:
+        loaded: Loaded = yield Load(self._region, keys)
+        if not loaded.may_fill:
+            self._private.update(keys)
+        if loaded.error is not None:
             yield from self._give_leases_back()
-            raise
+            self._stand_in_or_raise(keys, loaded)
+            return
         for key in keys:
             value = loaded.values[key]
             self._entries[key] = Entry(encode(value), value)
         self.loaded = True
+        self._from_database.update(keys)
         self._counters.misses += len(keys)
         if not loaded.may_fill:
             self._counters.refused += len(keys)
@@ -188,55 +302,71 @@ class Reading:
         elif runtime.redis is None:
             for key in keys:
                 if key not in barred:
-                    self._keep(key, self._entries[key], self._region.local_ttl)
-        elif self._leases:
+                    ttl = self._region.local_ttl
+                    life = Lifetime(ttl, ttl + self._region.stale_for, loaded.seconds)
+                    self._keep(key, self._entries[key], life)
+        elif self._exchange.leases:
             yield from self._fill(loaded.seconds)
 
     def _fill(self, cost: float) -> Steps[None]:
-        keys = list(self._leases)
-        ttls = {key: self._redis_ttl(self._entries[key]) for key in keys}
-        fills = []
-        for key in keys:
-            value, lease, _ = epochs.guard_names(key)
-            envelope = self._envelope(key, ttls[key], cost)
-            fills.append(FILL([lease, value], self._leases[key], pack(envelope), int(ttls[key] * 1000)))
-        self._leases = {}
+        leased = set(self._exchange.leases)
         try:
-            answer = yield Ask(fills)
+            accepted = yield from self._exchange.fill(self._entries, cost)
         except RedisUnavailable:
             self._counters.errors += 1
             return
-        for key, accepted in zip(keys, answer.values, strict=True):
-            if accepted:
-                self._keep(key, self._entries[key], ttls[key])
-            else:
-                self._counters.refused += 1
-
-    def _envelope(self, key: Key, ttl: float, cost: float) -> Envelope:
-        now = runtime.clock.wall()
-        body = self._entries[key].body
-        return Envelope(key.name, self._region.schema, self._epochs[key.scope], now, now + ttl, now + ttl, cost, body)
-
-    def _redis_ttl(self, entry: Entry) -> float:
-        ttl: float = conf.NEGATIVE_TTL if entry.value is None else self._region.redis_ttl
-        spread = random.random()  # noqa: S311 -- spreads expiry, keeps no secret
-        jitter: float = conf.TTL_JITTER
-        return max(0.001, ttl * (1 - jitter * spread))
+        self._counters.refused += len(leased - accepted.keys())
+        for key, life in accepted.items():
+            self._keep(key, self._entries[key], life)
 
     def _give_leases_back(self) -> Steps[None]:
-        given = [FILL(list(epochs.guard_names(key)[1::-1]), token, b"", 0) for key, token in self._leases.items()]
-        self._leases = {}
-        if given:
-            try:
-                yield Ask(given)
-            except RedisUnavailable:
-                self._counters.errors += 1
+        try:
+            yield from self._exchange.give_leases_back()
+        except RedisUnavailable:
+            self._counters.errors += 1
 
-    def _keep(self, key: Key, entry: Entry, seconds_left: float) -> None:
+    def _keep(self, key: Key, entry: Entry, life: Lifetime) -> None:
         entry.may_be_kept = True
-        if self._local is not None and key in self._noted:
-            self._region.keep(key, entry, self._noted[key], seconds_left)
+        if self._uses_local and self._tier is not None and key in self._noted:
+            self._region.keep(key, entry, self._noted[key], life, self._tier)
 
+    # --- fail-safe ----------------------------------------------------------------------------------------------------
 
-def _make_epoch(name: str) -> tuple[Any, Any]:
-    return command("SET", name, epochs.fresh_token(), "NX"), command("GET", name)
+    def _stand_in_or_raise(self, keys: list[Key], loaded: Loaded) -> None:
+        error = loaded.error
+        assert error is not None  # noqa: S101 -- for the type checker
+        if not isinstance(error, DatabaseTrouble) or not all(key in self._expired for key in keys):
+            # An error of this caller's own transaction is nobody else's.
+            self._error = error if loaded.may_fill else None
+            raise error
+        for key in keys:
+            self._stand_in(key)
+
+    def _stand_in(self, key: Key) -> None:
+        self._entries[key] = self._expired[key].stand_in()
+        self._counters.stale += 1
+
+    def _hand_over(self, late: Iterable[Key]) -> dict[Key, Seat]:
+        seats: dict[Key, Seat] = {}
+        if self._region.soft_timeout is not None:
+            for key in late:
+                if key in self._led:
+                    seat = self._flights.hand_over(key)
+                    if runtime.refresher.take_over(self._region, key):
+                        self._led.discard(key)
+                        seats[key] = seat
+        return seats
+
+    def _wait_a_little(self, seats: dict[Key, Seat]) -> Steps[None]:
+        landings: dict[Key, Landing] = yield Join(seats, self._region.soft_timeout or 0.0)
+        for key in seats:
+            landing = landings.get(key, NOTHING)
+            if landing.error is not None and not isinstance(landing.error, DatabaseTrouble):
+                raise landing.error
+            if landing.entry is None or not landing.fresh:
+                self._stand_in(key)
+                continue
+            self._entries[key] = landing.entry
+            self.loaded |= landing.loaded
+            self._counters.misses += landing.loaded
+            self._counters.redis_hits += not landing.loaded

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -14,6 +16,7 @@ from django.db import DEFAULT_DB_ALIAS
 from caching.conf import conf
 from caching.dependencies import On
 from caching.errors import CachingError
+from caching.exchange import Lifetime
 from caching.invalidation import clear, invalidate
 from caching.keys import Key, Part, Scope
 from caching.noting import Noted
@@ -23,7 +26,7 @@ from caching.runtime import runtime
 from caching.snapshots import Snapshot, decoder_for, encode, schema_fingerprint
 from caching.stats import SAMPLE_MASK, Counters
 from caching.steps import Load, Steps, adrive, drive
-from caching.tiers.local import UNDECODED, Entry
+from caching.tiers.local import UNDECODED, Entry, LocalTier
 from caching.transactions import in_transaction, note, open_notes
 
 __all__ = ["Name", "Region", "WarmKeys"]
@@ -45,7 +48,14 @@ class Region(Generic[S]):
     `load(org, *parts, using=alias)` returns a snapshot or None; `load_many(names, using=alias)`, for `(org, *parts)`
     in `names`, a dictionary without the missing ones; one of the two is enough. `local_ttl` and `redis_ttl` are
     seconds. `money` declares that a stale answer is worse than none. `label` is what operators read; `target` the hit
-    rate they expect (0 to 1). Raises `CachingError` for a declaration that cannot work.
+    rate they expect (0 to 1).
+
+    Fail-safe: for `stale_for` seconds after its end an expired value, which nothing has made stale, may stand in while
+    the database fails, or takes longer than `soft_timeout` seconds (None: is waited for). Never for money.
+
+    `wait_replicas` is how many replicas of Redis must know of a write before it commits.
+
+    Raises `CachingError` for a declaration that cannot work.
     """
 
     def __init__(
@@ -62,6 +72,9 @@ class Region(Generic[S]):
         label: str = "",
         money: bool = False,
         target: float | None = None,
+        stale_for: float = 0.0,
+        soft_timeout: float | None = None,
+        wait_replicas: int = 0,
     ) -> None:
         if load is None and load_many is None:
             raise CachingError(f"Region {name!r} needs load= or load_many=.")
@@ -75,7 +88,13 @@ class Region(Generic[S]):
         self.money = money
         self.target = target
         self.counters = Counters()
-        self._ttls = {"local_ttl": local_ttl, "redis_ttl": redis_ttl}
+        self.wait_replicas = wait_replicas
+        self._options = {
+            "local_ttl": local_ttl,
+            "redis_ttl": redis_ttl,
+            "stale_for": stale_for,
+            "soft_timeout": soft_timeout,
+        }
         self._decode = decoder_for(snapshot).decode
         registry.add(self)
 
@@ -83,15 +102,24 @@ class Region(Generic[S]):
 
     @property
     def local_ttl(self) -> float:
-        return self._ttl("local_ttl")
+        return float(self._option("local_ttl") or 0)
 
     @property
     def redis_ttl(self) -> float:
-        return self._ttl("redis_ttl")
+        return float(self._option("redis_ttl") or 0)
 
-    def _ttl(self, which: str) -> float:
-        given: Mapping[str, float] = conf.REGIONS.get(self.name, {})
-        return float(given.get(which, self._ttls[which]))
+    @property
+    def stale_for(self) -> float:
+        """Seconds for which an expired value may stand in; 0 for money, whatever is configured."""
+        return 0.0 if self.money else float(self._option("stale_for") or 0)
+
+    @property
+    def soft_timeout(self) -> float | None:
+        return self._option("soft_timeout")
+
+    def _option(self, which: str) -> float | None:
+        given: Mapping[str, float | None] = conf.REGIONS.get(self.name, {})
+        return given.get(which, self._options[which])
 
     @cached_property
     def schema(self) -> bytes:
@@ -149,7 +177,15 @@ class Region(Generic[S]):
         if use_cache:
             return (yield from Reading(self, keys, counters=self.counters if counted else Counters()).steps())
         loaded = yield Load(self, keys)
-        return {key: Entry(encode(value), value) for key, value in loaded.values.items()}
+        return {key: Entry(encode(value), value) for key, value in loaded.checked().items()}
+
+    def flying(self, key: Key) -> Steps[None]:
+        """Return the steps that go on with a flight that another read of this process has begun."""
+        return Reading(self, [key], counters=Counters()).flying()
+
+    def refreshing(self, key: Key) -> Steps[None]:
+        """Return the steps that load a key anew before it expires; nothing if somebody else does."""
+        return Reading(self, [key], counters=self.counters).refreshing()
 
     @property
     def loader(self) -> Callable[..., Any]:
@@ -231,18 +267,21 @@ class Region(Generic[S]):
                 runtime.local.decoded(entry, value)
         return value  # type: ignore[no-any-return]
 
-    def keep(self, key: Key, entry: Entry, noted: Noted, seconds_left: float) -> None:
-        """Put an entry into local memory under the stamps noted before it was read."""
-        local = runtime.local
-        if local is None:
-            return
-        ttl = min(self.local_ttl, seconds_left)
+    def keep(self, key: Key, entry: Entry, noted: Noted, life: Lifetime, tier: LocalTier) -> None:
+        """Put an entry into the local tier of the moment at which the stamps were noted, before it was read."""
+        ttl, usable = min(self.local_ttl, life.fresh), life.usable
         if entry.value is None:
-            ttl = min(ttl, conf.NEGATIVE_TTL)
+            ttl = usable = min(ttl, conf.NEGATIVE_TTL)
         if not runtime.hears_changes:
             ttl = min(ttl, conf.LOCAL_TTL_WITHOUT_TRACKING)
-        entry.place(key.local, noted.slots, noted.stamps, local.clock.now() + ttl)
-        local.put(entry)
+            usable = ttl
+        now = tier.clock.now()
+        early = 0.0
+        if runtime.redis is None:
+            # XFetch with the one draw that a private copy needs; with Redis, an end here is only a look there.
+            early = min(-life.cost * math.log(1.0 - random.random()), ttl / 2)  # noqa: S311 -- spreads loads
+        entry.place(key.local, noted.slots, noted.stamps, now + ttl - early, now + ttl, now + max(ttl, usable))
+        tier.put(entry)
 
     # --- clearing and warming -----------------------------------------------------------------------------------------
 

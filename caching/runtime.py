@@ -14,6 +14,8 @@ from caching.breaker import Breaker
 from caching.clock import Clock
 from caching.conf import conf
 from caching.errors import HostFileError, HostFileForeign
+from caching.flights import Flights
+from caching.keys import Key
 from caching.registry import registry
 from caching.stamps import Stamps
 from caching.stats import Statistics
@@ -21,6 +23,7 @@ from caching.tiers.local import Entry, LocalTier
 
 if TYPE_CHECKING:
     from caching.listener import Listener
+    from caching.refreshing import Refresher
     from caching.relay import Relay
     from caching.tiers.redis import RedisTier
 
@@ -33,7 +36,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 
 class Runtime:
-    """`clock`, `stamps`, `local`, `redis`, `breaker`, `listener`, `relay` and `statistics` of this process.
+    """`clock`, `stamps`, `local`, `redis`, `breaker`, `listener`, `relay`, `flights`, `refresher` and `statistics`.
 
     Attributes are made when first read and then plain attributes, for they are read on every hit.
     `stamps` and `local` are None when no file can be shared with the other processes of the host; `redis` and `relay`
@@ -47,6 +50,8 @@ class Runtime:
     breaker: Breaker
     listener: Listener | None
     relay: Relay | None
+    flights: Flights
+    refresher: Refresher
     statistics: Statistics
 
     def __init__(self) -> None:
@@ -62,6 +67,8 @@ class Runtime:
             "redis": self._make_redis,
             "breaker": lambda: Breaker(self.clock),
             "listener": self._make_listener,
+            "flights": Flights,
+            "refresher": self._make_refresher,
             "relay": self._make_relay,
             # Not the attribute: statistics alone shall not make a tier.
             "statistics": lambda: Statistics(lambda: self.__dict__.get("local")),
@@ -83,11 +90,11 @@ class Runtime:
         redis: RedisTier | None = self.__dict__.get("redis")
         if redis is not None:
             redis.close()
-        for name in ("stamps", "local", "redis", "breaker", "statistics"):
+        for name in ("stamps", "local", "redis", "breaker", "flights", "statistics"):
             self.__dict__.pop(name, None)
 
     def _stop_threads(self) -> None:
-        for name in ("listener", "relay"):
+        for name in ("listener", "relay", "refresher"):
             worker = self.__dict__.pop(name, None)
             if worker is not None:
                 worker.stop()
@@ -145,16 +152,30 @@ class Runtime:
 
     def find(self, key: tuple[Any, ...]) -> Entry | None:
         """Return the valid entry in local memory, if there is one, and drop one that is not."""
+        entry = self.find_usable(key)
+        if entry is None:
+            return None
+        now = self.clock.now()
+        if now >= entry.expires:
+            return None
+        entry.visited = True
+        if now >= entry.until:
+            # Chosen to be loaded anew a little before its time, while the others go on hitting it.
+            entry.until = entry.expires
+            region, alias, org, *parts = key
+            self.refresher.refresh(registry.get(region), Key(region, org, parts, alias))
+        return entry
+
+    def find_usable(self, key: tuple[Any, ...]) -> Entry | None:
+        """Return the entry in local memory even if it has expired, as long as it may stand in for a better one."""
         local = self.local
         entry = local.entries.get(key) if local is not None else None
         if local is None or entry is None:
             return None
         if not local.is_valid(entry):
             local.discard(entry)
-        elif local.clock.now() < local.trusted_until or self.trust(local):
-            entry.visited = True
-            return entry
-        return None
+            return None
+        return entry if local.clock.now() < local.trusted_until or self.trust(local) else None
 
     def at_exit(self) -> None:
         """Leave the last counts to the other processes, and no thread behind."""
@@ -166,7 +187,7 @@ class Runtime:
         """Make what a child must not share with its parent: locks, records, statistics."""
         self._lock = threading.RLock()
         # The threads stayed in the parent; its connections close by themselves, and only there.
-        for name in ("local", "redis", "breaker", "listener", "relay", "statistics"):
+        for name in ("local", "redis", "breaker", "listener", "relay", "flights", "refresher", "statistics"):
             self.__dict__.pop(name, None)
         stamps = self.__dict__.get("stamps")
         if stamps is not None and not stamps.after_fork_in_child():
@@ -208,6 +229,11 @@ class Runtime:
         listener = Listener()
         listener.start()
         return listener
+
+    def _make_refresher(self) -> Refresher:
+        from caching.refreshing import Refresher
+
+        return Refresher()
 
     def _make_relay(self) -> Relay | None:
         if conf.REDIS_ALIAS is None:

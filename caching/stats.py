@@ -29,9 +29,9 @@ _SHARE_SECONDS: Final = 0.2
 
 #: `*_ns` are nanoseconds added up over as many `*_samples`; `entries` and `bytes` are what local memory holds now.
 COUNTERS: Final = (
-    "local_hits", "redis_hits", "misses", "bypassed", "loads", "load_ns", "refused", "rejected", "errors",
-    "invalidations", "evictions", "local_ns", "local_samples", "redis_ns", "redis_samples", "miss_ns", "miss_samples",
-    "entries", "bytes",
+    "local_hits", "redis_hits", "misses", "joined", "stale", "refreshed", "bypassed", "loads", "load_ns", "refused",
+    "rejected", "errors", "invalidations", "evictions", "local_ns", "local_samples", "redis_ns", "redis_samples",
+    "miss_ns", "miss_samples", "entries", "bytes",
 )  # fmt: skip
 _GAUGES: Final = ("entries", "bytes")
 
@@ -39,8 +39,10 @@ _GAUGES: Final = ("entries", "bytes")
 class Counters:
     """The counters of one region in this process.
 
-    `misses` counts requests that the database answered; `bypassed` how many of these may not use the cache (a writer
-    is pending, or the caller's own transaction has written); `refused` loads that may not fill it; `rejected` values in
+    `misses` counts requests that the database answered; `joined` those that took what another read was just getting;
+    `stale` those that got an expired value because the database failed or was slow; `refreshed` loads made shortly
+    before a value expired; `bypassed` how many requests may not use the cache (a writer is pending, or the caller's own
+    transaction has written); `refused` loads that may not fill it; `rejected` values in
     Redis of another epoch, schema, format, key, or damaged; `errors` round trips that Redis did not answer.
     """
 
@@ -48,6 +50,9 @@ class Counters:
     local_hits: int
     redis_hits: int
     misses: int
+    joined: int
+    stale: int
+    refreshed: int
     bypassed: int
     loads: int
     load_ns: int

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 
+from caching.conf import conf
 from caching.errors import RedisUnavailable
+from caching.flights import Landing, Seat
 from caching.keys import Key
 from caching.runtime import runtime
 from caching.scripts import Command
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from caching.regions import Region
     from caching.tiers.redis import Replies
 
-__all__ = ["Ask", "InLoader", "Load", "Loaded", "Pause", "Step", "Steps", "adrive", "drive"]
+__all__ = ["Ask", "InLoader", "Join", "Load", "Loaded", "Pause", "Step", "Steps", "adrive", "drive"]
 
 T = TypeVar("T")
 
@@ -67,11 +70,21 @@ class InLoader:
 
 
 class Loaded(NamedTuple):
-    """What the database answered: snapshots by key (None: no such row), whether it may fill, and seconds taken."""
+    """What the database answered: snapshots by key (None: no such row), whether it may fill, and seconds taken.
+
+    Or the `error` that it, or the loader, raised.
+    """
 
     values: dict[Key, Any]
     may_fill: bool
     seconds: float
+    error: Exception | None = None
+
+    def checked(self) -> dict[Key, Any]:
+        """Return the values; raises the error if there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.values
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,10 @@ class Load:
         alias = self.keys[0].alias
         may_fill = not in_transaction(alias) and not may_be_old(alias)
         began = time.perf_counter_ns()
-        values = self.region.load_rows([(key.org, *key.parts) for key in self.keys], alias)
+        try:
+            values = self.region.load_rows([(key.org, *key.parts) for key in self.keys], alias)
+        except Exception as error:
+            return Loaded({}, may_fill, 0.0, error)
         took = time.perf_counter_ns() - began
         self.region.counters.loads += 1
         self.region.counters.load_ns += took
@@ -93,6 +109,36 @@ class Load:
 
     async def arun(self) -> Loaded:
         return await sync_to_async(self.run, thread_sensitive=True)()
+
+
+@dataclass(frozen=True)
+class Join:
+    """Wait, for so many seconds at most, for flights that others lead; returns the landings there are by then."""
+
+    seats: Mapping[Key, Seat]
+    seconds: float
+
+    def run(self) -> dict[Key, Landing]:
+        seconds = self.seconds
+        if any(seat.by_task for seat in self.seats.values()):
+            # The task may be about to load in this very thread, which is waiting here.
+            seconds = min(seconds, conf.LEASE_WAIT_SECONDS)
+        wait([seat.landing for seat in self.seats.values()], seconds)
+        return self._landings()
+
+    async def arun(self) -> dict[Key, Landing]:
+        landings = [asyncio.wrap_future(seat.landing) for seat in self.seats.values()]
+        try:
+            await asyncio.wait(landings, timeout=self.seconds)
+        finally:
+            # Whoever lands does not call a loop that may have ended.
+            for landing in landings:
+                landing.cancel()
+        return self._landings()
+
+    def _landings(self) -> dict[Key, Landing]:
+        arrived = {key: seat.landing for key, seat in self.seats.items() if seat.landing.done()}
+        return {key: landing.result() for key, landing in arrived.items() if not landing.cancelled()}
 
 
 @dataclass(frozen=True)
@@ -121,18 +167,57 @@ def drive(steps: Steps[T]) -> T:
                 step = steps.send(result)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
+    finally:
+        # An interrupt leaves them in the middle, and others may wait for what they lead.
+        steps.close()
+
+
+#: Tasks that go on though their caller may be gone: a loop alone would forget them.
+_detached: set[asyncio.Task[Any]] = set()
 
 
 async def adrive(steps: Steps[T]) -> T:
-    """Run the steps from a coroutine and return their result."""
+    """Run the steps from a coroutine and return their result.
+
+    Once they load, they go on to their end in a task of their own: others wait for it, whoever is cancelled.
+    """
     try:
         step = next(steps)
-        while True:
-            try:
-                result = await step.arun()
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(result)
+        while not isinstance(step, Load):
+            result, error = await _outcome(step)
+            step = steps.throw(error) if error is not None else steps.send(result)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
+    except BaseException:
+        steps.close()
+        raise
+    task = asyncio.create_task(_go_on(steps, step))
+    _detached.add(task)
+    task.add_done_callback(_forget)
+    return await asyncio.shield(task)
+
+
+async def _go_on(steps: Steps[T], step: Step) -> T:
+    try:
+        while True:
+            result, error = await _outcome(step)
+            step = steps.throw(error) if error is not None else steps.send(result)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
+
+
+async def _outcome(step: Step) -> tuple[Any, Exception | None]:
+    # Not a call into the generator: its end, a StopIteration, may not leave a coroutine.
+    try:
+        return await step.arun(), None
+    except Exception as error:
+        return None, error
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _detached.discard(task)
+    if not task.cancelled():
+        # Whoever waits gets it; a caller that was cancelled wants it no more.
+        task.exception()

@@ -32,6 +32,11 @@ class StatisticsSerializer(serializers.Serializer[Any]):
     local_hits = serializers.IntegerField()
     redis_hits = serializers.IntegerField()
     misses = serializers.IntegerField(help_text="Reads that the database answered.")
+    joined = serializers.IntegerField(help_text="Reads that took what another read was just getting.")
+    stale = serializers.IntegerField(
+        help_text="Reads answered with an expired value, because the database failed or was slow. Never money."
+    )
+    refreshed = serializers.IntegerField(help_text="Loads made shortly before a value expired.")
     bypassed = serializers.IntegerField(help_text="Misses that had to be: a writer was under way.")
     loads = serializers.IntegerField(help_text="Times the database was asked.")
     refused = serializers.IntegerField(help_text="Loaded values that were not kept, for they might have been old.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from caching.clock import Clock
 from caching.conf import conf
+from caching.keys import Scope
 from caching.stamps import Slots, Stamps
 
-__all__ = ["UNDECODED", "Entry", "LocalTier"]
+__all__ = ["UNDECODED", "Entry", "KnownEpochs", "LocalTier"]
 
 #: Stands for a snapshot nobody has asked for yet: the bytes were enough.
 UNDECODED: Final = object()
@@ -21,19 +22,25 @@ _ENTRY_BYTES: Final = 600
 # A decoded snapshot takes about this many times the bytes of its JSON.
 _SNAPSHOT_FACTOR: Final = 3
 
+# Epochs of more scopes than this are forgotten together, and learnt again with the next read of each.
+_MOST_EPOCHS: Final = 100_000
+
 LocalKey = tuple[Any, ...]
 
 
 class Entry:
     """One value: its JSON, its snapshot (decoded at most once) and what it is valid under.
 
-    `until` is the clock's `now` after which it is no hit; `may_be_kept` says that Redis had or accepted it (or that
-    there is no Redis); `parts` are the entries a list is composed of; `visited` belongs to the eviction.
+    `until` is the clock's `now` after which it is no plain hit, `expires` that after which it is too old, and `usable`
+    that after which it may not even stand in while the database fails. `stale` marks what was handed out as such a
+    stand-in. `may_be_kept` says that Redis had or accepted it (or that there is no Redis); `parts` are the entries a
+    list is composed of; `visited` belongs to the eviction.
     """
 
     __slots__ = (
-        "_etag", "body", "key", "key_slot", "key_stamp", "may_be_kept", "newer", "older", "parts", "region_slot",
-        "region_stamp", "scope_slot", "scope_stamp", "size", "until", "value", "visited",
+        "_etag", "body", "expires", "key", "key_slot", "key_stamp", "may_be_kept", "newer", "older", "parts",
+        "region_slot", "region_stamp", "scope_slot", "scope_stamp", "size", "stale", "until", "usable", "value",
+        "visited",
     )  # fmt: skip
 
     def __init__(self, body: bytes, value: Any = UNDECODED, *, parts: tuple[Entry, ...] = ()) -> None:
@@ -41,6 +48,7 @@ class Entry:
         self.value = value
         self.parts = parts
         self.may_be_kept = False
+        self.stale = False
         self._etag: str | None = None
         self.visited = False
         self.size = 0
@@ -54,12 +62,40 @@ class Entry:
             self._etag = f'"{blake2b(self.body, digest_size=12).hexdigest()}"'
         return self._etag
 
-    def place(self, key: LocalKey, slots: Slots, noted: tuple[int, int, int], until: float) -> None:
-        """Bind the entry to its key and to the stamps noted before it was read."""
+    def place(
+        self,
+        key: LocalKey,
+        slots: Slots,
+        noted: tuple[int, int, int],
+        until: float,
+        expires: float | None = None,
+        usable: float | None = None,
+    ) -> None:
+        """Bind the entry to its key, to the stamps noted before it was read, and to its times (default: all one)."""
         self.key = key
         self.key_slot, self.scope_slot, self.region_slot = slots
         self.key_stamp, self.scope_stamp, self.region_stamp = noted
         self.until = until
+        self.expires = until if expires is None else expires
+        self.usable = self.expires if usable is None else usable
+
+    def stand_in(self) -> Entry:
+        """Return a copy for a caller who gets no better one: marked stale, never kept."""
+        copy = Entry(self.body, self.value, parts=self.parts)
+        copy.stale = True
+        return copy
+
+
+class KnownEpochs(NamedTuple):
+    """The epochs that clears change, as one server process had them, and the stamps noted before they were read.
+
+    `upper` are those of everything, the region and the organisation.
+    """
+
+    run_id: bytes
+    upper: tuple[bytes, ...]
+    slots: Slots
+    stamps: tuple[int, int, int]
 
 
 class LocalTier:
@@ -86,16 +122,33 @@ class LocalTier:
         self._newest: Entry | None = None
         self._oldest: Entry | None = None
         self._hand: Entry | None = None
+        self._epochs: dict[Scope, KnownEpochs] = {}
 
     def is_valid(self, entry: Entry) -> bool:
-        """Whether the entry is within its time and no writer has changed its stamps."""
+        """Whether the entry is of use and no writer has changed its stamps."""
         values = self.stamps.values
         return (
-            self.clock.now() < entry.until
+            self.clock.now() < entry.usable
             and values[entry.key_slot] == entry.key_stamp
             and values[entry.scope_slot] == entry.scope_stamp
             and values[entry.region_slot] == entry.region_stamp
         )
+
+    def known_epochs(self, scope: Scope) -> KnownEpochs | None:
+        """Return the scope's upper epochs, unless a clear has changed the stamps they were learnt under."""
+        known = self._epochs.get(scope)
+        if known is None:
+            return None
+        values = self.stamps.values
+        _, scope_slot, region_slot = known.slots
+        _, scope_stamp, region_stamp = known.stamps
+        return known if values[scope_slot] == scope_stamp and values[region_slot] == region_stamp else None
+
+    def learn_epochs(self, scope: Scope, known: KnownEpochs) -> None:
+        """Remember the scope's upper epochs."""
+        if len(self._epochs) >= _MOST_EPOCHS:
+            self._epochs.clear()
+        self._epochs[scope] = known
 
     def put(self, entry: Entry) -> None:
         """Keep a placed entry, unless its stamps have changed already; makes room by evicting others."""
@@ -145,6 +198,7 @@ class LocalTier:
             self.entries.clear()
             self.bytes_of.clear()
             self.entries_of.clear()
+            self._epochs.clear()
             self.bytes = 0
             self._newest = self._oldest = self._hand = None
 

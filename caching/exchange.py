@@ -1,0 +1,169 @@
+"""What one read says to Redis: looks, leases and fills, each for any number of keys in one round trip."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from caching import epochs
+from caching.conf import conf
+from caching.envelope import Envelope, Rejected, pack, unpack
+from caching.keys import Key, Scope
+from caching.noting import Noted
+from caching.registry import registry
+from caching.runtime import runtime
+from caching.scripts import EPOCH, FILL, LEASE, command
+from caching.stats import Counters
+from caching.steps import Ask, Steps
+from caching.tiers.local import Entry, KnownEpochs, LocalTier
+
+if TYPE_CHECKING:
+    from caching.regions import Region
+
+__all__ = ["Exchange", "Lifetime"]
+
+
+class Lifetime(NamedTuple):
+    """Seconds for which a value is fresh, and for which it may stand in when nothing fresher can be had; its cost."""
+
+    fresh: float
+    usable: float
+    cost: float
+
+
+class Exchange:
+    """One read's conversation with Redis. Its steps raise `RedisUnavailable`.
+
+    `noted` are the stamps noted before anything was asked; `tier` is the local tier at that moment, or None. It keeps
+    the epochs that change when somebody clears, which the listener tells of; the epoch of a scope, which wide writes
+    change, is read with every value.
+    """
+
+    def __init__(
+        self, region: Region[Any], counters: Counters, noted: Mapping[Key, Noted], tier: LocalTier | None
+    ) -> None:
+        self._region = region
+        self._counters = counters
+        self._noted = noted
+        self._tier = tier
+        self._tokens: dict[Scope, bytes] = {}
+        self._unwanted: set[Key] = set()
+        #: The leases this read holds.
+        self.leases: dict[Key, str] = {}
+
+    # --- values -------------------------------------------------------------------------------------------------------
+
+    def look(self, keys: Sequence[Key]) -> Steps[dict[Key, Envelope]]:
+        """Return what Redis holds of these keys, expired values included."""
+        scopes = list(dict.fromkeys(key.scope for key in keys))
+        known = {scope: self._known(scope) for scope in scopes}
+        values = yield from self._fetch(keys, scopes, known)
+        if values is None:
+            values = (yield from self._fetch(keys, scopes, {})) or []
+        found = {}
+        for key, raw in zip(keys, values, strict=True):
+            if raw is not None:
+                try:
+                    found[key] = unpack(raw, key=key.name, schema=self._region.schema, epochs=self._tokens[key.scope])
+                except Rejected:
+                    self._counters.rejected += 1
+                    self._unwanted.add(key)
+        return found
+
+    def _fetch(
+        self, keys: Sequence[Key], scopes: Sequence[Scope], known: Mapping[Scope, KnownEpochs | None]
+    ) -> Steps[list[Any] | None]:
+        # None: the server is another than the one whose epochs are known.
+        names = [epochs.epoch_names(scope)[-1] for scope in scopes]
+        names += [name for scope in scopes if not known.get(scope) for name in epochs.epoch_names(scope)[:-1]]
+        names = list(dict.fromkeys(names))
+        answer = yield Ask([command("MGET", *(epochs.guard_names(key)[0] for key in keys), *names)])
+        if any(each and each.run_id != answer.run_id for each in known.values()):
+            return None
+        values, found = answer.values[0][: len(keys)], dict(zip(names, answer.values[0][len(keys) :], strict=True))
+        absent = [name for name, epoch in found.items() if epoch is None]
+        if absent:
+            # First use, evicted, or of another type: a fresh random epoch, the same for all who find none.
+            made = yield Ask([EPOCH([name], epochs.fresh_token()) for name in absent])
+            found.update(zip(absent, made.values, strict=True))
+        for scope in scopes:
+            *upper, own = epochs.epoch_names(scope)
+            each = known.get(scope)
+            seen = each.upper if each else tuple(found[name] for name in upper)
+            self._tokens[scope] = epochs.token(answer.run_id, registry.fingerprint, (*seen, found[own]))
+            if not each:
+                self._remember(scope, answer.run_id, seen)
+        return values  # type: ignore[no-any-return]
+
+    def _known(self, scope: Scope) -> KnownEpochs | None:
+        tier = self._tier
+        if tier is None or tier is not runtime.local or not runtime.hears_changes:
+            return None
+        return tier.known_epochs(scope) if tier.now() < tier.trusted_until or runtime.trust(tier) else None
+
+    def _remember(self, scope: Scope, run_id: bytes, upper: tuple[bytes, ...]) -> None:
+        if self._tier is not None:
+            noted = next((each for key, each in self._noted.items() if key.scope == scope), None)
+            if noted is not None:
+                self._tier.learn_epochs(scope, KnownEpochs(run_id, upper, noted.slots, noted.stamps))
+
+    def lifetime(self, envelope: Envelope) -> Lifetime:
+        """Return how long a value that was found may be used from now on; negative when it has expired."""
+        now = runtime.clock.wall()
+        return Lifetime(envelope.soft - now, envelope.hard - now, envelope.cost)
+
+    # --- leases -------------------------------------------------------------------------------------------------------
+
+    def take_leases(self, keys: Sequence[Key], *, expired: Collection[Key] = ()) -> Steps[list[Key]]:
+        """Take what leases there are into `leases`; returns the keys of which another process holds or has a value.
+
+        Of the `expired` keys a value is at hand, and a better one wanted. Keys under a writer are in neither.
+        """
+        self._unwanted.update(expired)
+        tokens = {key: epochs.fresh_token() for key in keys}
+        milliseconds = int(conf.LEASE_SECONDS * 1000)
+        answer = yield Ask([self._lease(key, tokens[key], milliseconds) for key in keys])
+        held = []
+        for key, verdict in zip(keys, answer.values, strict=True):
+            if verdict == b"taken":
+                self.leases[key] = tokens[key]
+            elif verdict in (b"held", b"value"):
+                held.append(key)
+        return held
+
+    def _lease(self, key: Key, token: str, milliseconds: int) -> Any:
+        value, lease, pending = epochs.guard_names(key)
+        live = b"" if key in self._unwanted else self._tokens[key.scope]
+        return LEASE([lease, pending, epochs.wide_names(key.scope)[1], value], token, milliseconds, live)
+
+    def fill(self, entries: Mapping[Key, Entry], cost: float) -> Steps[dict[Key, Lifetime]]:
+        """End the leases with these values, whose load took `cost` seconds; returns those that were accepted."""
+        keys = [key for key in self.leases if key in entries]
+        lifetimes = {key: self._lifetime_of(entries[key], cost) for key in keys}
+        fills = []
+        for key in keys:
+            value, lease, _ = epochs.guard_names(key)
+            envelope = pack(self._envelope(key, entries[key], lifetimes[key]))
+            fills.append(FILL([lease, value], self.leases[key], envelope, max(1, int(lifetimes[key].usable * 1000))))
+            del self.leases[key]
+        answer = yield Ask(fills)
+        return {key: lifetimes[key] for key, accepted in zip(keys, answer.values, strict=True) if accepted}
+
+    def _envelope(self, key: Key, entry: Entry, life: Lifetime) -> Envelope:
+        now, token = runtime.clock.wall(), self._tokens[key.scope]
+        soft, hard = now + life.fresh, now + life.usable
+        return Envelope(key.name, self._region.schema, token, now, soft, hard, life.cost, entry.body)
+
+    def _lifetime_of(self, entry: Entry, cost: float) -> Lifetime:
+        ttl: float = conf.NEGATIVE_TTL if entry.value is None else self._region.redis_ttl
+        spread = random.random()  # noqa: S311 -- spreads expiry, keeps no secret
+        fresh = max(0.001, ttl * (1 - conf.TTL_JITTER * spread))
+        return Lifetime(fresh, fresh + (0.0 if entry.value is None else self._region.stale_for), cost)
+
+    def give_leases_back(self) -> Steps[None]:
+        """End all leases without a value, so that nobody waits for one."""
+        given = [FILL(list(epochs.guard_names(key)[1::-1]), token, b"", 0) for key, token in self.leases.items()]
+        self.leases = {}
+        if given:
+            yield Ask(given)
