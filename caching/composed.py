@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from django.db import Error as DatabaseTrouble
+
 from caching.dependencies import On
 from caching.exchange import Lifetime
+from caching.flights import Seat
 from caching.keys import Key
-from caching.noting import note_stamps
 from caching.reading import Reading
 from caching.regions import Region
 from caching.runtime import runtime
 from caching.snapshots import Snapshot
 from caching.stats import Counters
-from caching.steps import InLoader, Load, Steps
+from caching.steps import Load, Steps
 from caching.tiers.local import Entry
-from caching.transactions import dirty_keys, open_notes
 
 __all__ = ["ListRegion", "Listing", "Refs"]
 
@@ -59,66 +59,52 @@ class ListRegion(Region[Any], Generic[S]):
         super().__init__(name, Refs, fresh_on=[*declared, *derived], **options)
 
     def read(self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True) -> Steps[dict[Key, Entry]]:
-        counters = self.counters if counted else Counters()
+        if use_cache:
+            return (yield from _Composing(self, keys, counters=self.counters if counted else Counters()).steps())
         entries = {}
         for key in keys:
-            entries[key] = yield from self._composed(key, counters) if use_cache else self._from_database(key)
+            entries[key] = yield from self.from_database(key)
         return entries
 
-    def _composed(self, key: Key, counters: Counters) -> Steps[Entry]:
-        dirty: set[Key] = set()
-        if open_notes:
-            dirty = yield InLoader(lambda: dirty_keys(key.alias, [key]))
-        entry = runtime.find(key.local) if not dirty else None
-        if entry is not None:
-            counters.local_hits += 1
-            return entry
-        began = time.perf_counter_ns()
-        tier = runtime.local
-        noted, pending = note_stamps([key])
-        scratch = Counters()
-        lists = Reading(self, [key], counters=scratch, local=False)
-        listed = (yield from lists.steps())[key]
-        refs: Refs = self.value(listed)  # type: ignore[assignment]
-        reading = Reading(self.items, self._item_keys(key, refs), counters=Counters())
-        found = (yield from reading.steps()) if refs.items else {}
-        parts = [found[each] for each in self._item_keys(key, refs)]
-        outdated = self._outdated(refs, parts)
-        if outdated:
-            entry = yield from self._mended(key, refs, parts, outdated)
-        else:
-            entry = self._compose(refs, parts)
-            if tier is not None and key not in pending and all(part.may_be_kept for part in (listed, *parts)):
-                self.keep(key, entry, noted[key], self._life(entry), tier)
-        self._count(counters, scratch, lists.loaded or reading.loaded, time.perf_counter_ns() - began)
-        return entry
+    def flying(self, kind: str, key: Key) -> Steps[None]:
+        return self._reading(kind, key, Counters()).flying()
 
-    def _mended(self, key: Key, refs: Refs, parts: list[Entry], outdated: list[int]) -> Steps[Entry]:
-        keys = self._item_keys(key, refs)
+    def refreshing(self, key: Key) -> Steps[None]:
+        # With Redis the list's own value ends there; without, the composed list here.
+        kind = Reading.kind if runtime.redis is not None else _Composing.kind
+        return self._reading(kind, key, self.counters).refreshing()
+
+    def _reading(self, kind: str, key: Key, counters: Counters) -> Reading:
+        if kind == _Composing.kind:
+            return _Composing(self, [key], counters=counters)
+        return Reading(self, [key], counters=counters, local=False)
+
+    def mended(self, key: Key, refs: Refs, parts: list[Entry], outdated: list[int]) -> Steps[Entry]:
+        keys = self.item_keys(key, refs)
         fresh = yield from self.items.read([keys[index] for index in outdated], use_cache=False)
         for index in outdated:
             parts[index] = fresh[keys[index]]
-        if self._outdated(refs, parts):
-            return (yield from self._from_database(key))
-        return self._compose(refs, parts)
+        if self.outdated(refs, parts):
+            return (yield from self.from_database(key))
+        return self.compose(refs, parts)
 
-    def _from_database(self, key: Key) -> Steps[Entry]:
+    def from_database(self, key: Key) -> Steps[Entry]:
         refs, parts = Refs(count=0, items=()), []
         for _ in range(_ATTEMPTS):
             loaded = yield Load(self, [key])
             refs = loaded.checked()[key]
-            keys = self._item_keys(key, refs)
+            keys = self.item_keys(key, refs)
             fresh = (yield from self.items.read(keys, use_cache=False)) if keys else {}
             parts = [fresh[each] for each in keys]
-            if not self._outdated(refs, parts):
+            if not self.outdated(refs, parts):
                 break
         # Under writes without end the last attempt is as good as any: all of it was read after the caller asked.
-        return self._compose(refs, [part for part in parts if self.items.value(part) is not None])
+        return self.compose(refs, [part for part in parts if self.items.value(part) is not None])
 
-    def _item_keys(self, key: Key, refs: Refs) -> list[Key]:
+    def item_keys(self, key: Key, refs: Refs) -> list[Key]:
         return [Key(self.items.name, key.org, (item,), key.alias) for item, _ in refs.items]
 
-    def _outdated(self, refs: Refs, parts: Sequence[Entry]) -> list[int]:
+    def outdated(self, refs: Refs, parts: Sequence[Entry]) -> list[int]:
         values = map(self.items.value, parts)
         return [
             index
@@ -126,27 +112,89 @@ class ListRegion(Region[Any], Generic[S]):
             if getattr(value, "version", None) != version
         ]
 
-    def _compose(self, refs: Refs, parts: Sequence[Entry]) -> Entry:
+    def compose(self, refs: Refs, parts: Sequence[Entry]) -> Entry:
         body = b'{"count":%d,"results":[%b]}' % (refs.count, b",".join(part.body for part in parts))
         results = tuple(self.items.value(part) for part in parts)
         return Entry(body, Listing(count=refs.count, results=results), parts=tuple(parts))
 
-    def _life(self, entry: Entry) -> Lifetime:
-        # Local copies of items have their age: a list made of them must not outlive them (a part that local memory did
-        # not take has no end).
+    def life(self, entry: Entry) -> Lifetime:
+        """Return how long a list may be kept: local copies of items have their age, and it must not outlive them."""
+        # A part that local memory did not take has no end.
         end = min((getattr(part, "expires", math.inf) for part in entry.parts), default=math.inf)
         left = min(self.local_ttl, end - runtime.clock.now())
-        return Lifetime(left, left, 0.0)
+        return Lifetime(left, left + self.stale_for, 0.0)
 
-    def _count(self, counters: Counters, scratch: Counters, loaded: bool, nanoseconds: int) -> None:
+
+class _Composing(Reading):
+    """A read of lists: each is composed of its own value and its items, and kept as a whole in local memory."""
+
+    kind = "list"
+
+    _region: ListRegion[Any]
+
+    def _obtain(self, keys: list[Key], dirty: set[Key], patient: bool) -> Steps[dict[Key, Seat]]:
+        barred = dirty | self._note(keys)
+        self._find_expired([key for key in keys if key not in barred])
+        handed_over = {} if patient else self._hand_over(list(self._expired))
+        for key in keys:
+            if key not in handed_over:
+                yield from self._compose_or_stand_in(key, may_keep=key not in barred)
+        return handed_over
+
+    def refreshing(self) -> Steps[None]:
+        led, _ = self._flights.board(self.kind, self._keys)
+        self._led = set(led)
+        try:
+            if not self._note(led):
+                self._counters.refreshed += len(led)
+                for key in led:
+                    yield from self._compose(key, may_keep=True)
+        finally:
+            self._land()
+
+    def _compose_or_stand_in(self, key: Key, *, may_keep: bool) -> Steps[None]:
+        try:
+            yield from self._compose(key, may_keep=may_keep)
+        except DatabaseTrouble:
+            if key not in self._expired:
+                raise
+            self._stand_in(key)
+
+    def _compose(self, key: Key, *, may_keep: bool) -> Steps[None]:
+        region, scratch = self._region, Counters()
+        lists = Reading(region, [key], counters=scratch, local=False)
+        try:
+            listed = (yield from lists.steps())[key]
+            refs: Refs = region.value(listed)  # type: ignore[assignment]
+            items = Reading(region.items, region.item_keys(key, refs), counters=Counters())
+            found = (yield from items.steps()) if refs.items else {}
+        except Exception:
+            self._error = lists.shared_error
+            raise
+        parts = [found[each] for each in region.item_keys(key, refs)]
+        outdated = region.outdated(refs, parts)
+        if outdated:
+            self._entries[key] = yield from region.mended(key, refs, parts, outdated)
+            # Who knows in which transaction that was read.
+            self._private.add(key)
+        else:
+            entry = self._entries[key] = region.compose(refs, parts)
+            if any(part.stale for part in (listed, *parts)):
+                self._entries[key] = entry.stand_in()
+            elif may_keep and all(part.may_be_kept for part in (listed, *parts)):
+                self._keep(key, entry, region.life(entry))
+            if lists.is_private or items.is_private:
+                self._private.add(key)
+        self._tally(key, scratch, loaded=lists.loaded or items.loaded)
+
+    def _tally(self, key: Key, scratch: Counters, *, loaded: bool) -> None:
         # The items' reads are no requests of their own; the list is answered by a tier if no part needed the database.
-        for name in ("joined", "stale", "refreshed", "bypassed", "refused", "rejected", "errors"):
+        counters = self._counters
+        for name in ("stale", "bypassed", "refused", "rejected", "errors"):
             setattr(counters, name, getattr(counters, name) + getattr(scratch, name))
-        kind = "miss" if loaded else "redis"
-        for name, more in ((f"{kind}_ns", nanoseconds), (f"{kind}_samples", 1)):
-            setattr(counters, name, getattr(counters, name) + more)
         if loaded:
+            self.loaded = True
+            self._from_database.add(key)
             counters.misses += 1
         else:
             counters.redis_hits += 1
-        runtime.statistics.share_soon()

@@ -65,7 +65,7 @@ def _in_task() -> bool:
 
 
 class Flights:
-    """The loads under way in this process, one per key.
+    """The reads under way in this process, one per key and kind (a list's own value, and the list composed of it).
 
     An older flight may have read before a newer commit: who joins one takes its entry only if it was accepted. Who
     cannot joins, or leads, the next one, which began after everybody who waited for it had come.
@@ -73,35 +73,35 @@ class Flights:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._flights: dict[Key, _Flight] = {}
+        self._flights: dict[tuple[str, Key], _Flight] = {}
         self._stuck: dict[Key, float] = {}
 
-    def board(self, keys: Iterable[Key]) -> tuple[list[Key], dict[Key, Seat]]:
+    def board(self, kind: str, keys: Iterable[Key]) -> tuple[list[Key], dict[Key, Seat]]:
         """Return the keys that the caller now leads, and must `land`, and its seats in the flights of the others."""
         by_task = _in_task()
         led: list[Key] = []
         joined: dict[Key, Seat] = {}
         with self._lock:
             for key in keys:
-                flight = self._flights.get(key)
+                flight = self._flights.get((kind, key))
                 if flight is None:
-                    self._flights[key] = _Flight(by_task)
+                    self._flights[kind, key] = _Flight(by_task)
                     led.append(key)
                 else:
                     joined[key] = flight.seat()
         return led, joined
 
-    def hand_over(self, key: Key) -> Seat:
+    def hand_over(self, kind: str, key: Key) -> Seat:
         """Return a seat in a flight that the caller led and that a thread of the refresher will land."""
         with self._lock:
-            flight = self._flights[key]
+            flight = self._flights[kind, key]
             flight.by_task = False
             return flight.seat()
 
-    def land(self, key: Key, landing: Landing) -> None:
+    def land(self, kind: str, key: Key, landing: Landing) -> None:
         """End a flight: those who wait for it get the landing, those who come now start anew."""
         with self._lock:
-            flight = self._flights.pop(key)
+            flight = self._flights.pop((kind, key))
         for seat in flight.seats:
             # A waiter that was cancelled wants it no more.
             if seat.set_running_or_notify_cancel():

@@ -48,6 +48,9 @@ class Reading:
     An expired value that nothing made stale may stand in, if the region says so, while the database fails or is slow.
     """
 
+    #: Of its flights.
+    kind = "value"
+
     def __init__(self, region: Region[Any], keys: Sequence[Key], *, counters: Counters, local: bool = True) -> None:
         self._region = region
         self._counters = counters
@@ -68,6 +71,16 @@ class Reading:
         self._error: Exception | None = None
         #: Whether the database was asked, by this read or by the flight it joined.
         self.loaded = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether something was loaded in a transaction, or under an old snapshot."""
+        return bool(self._private)
+
+    @property
+    def shared_error(self) -> Exception | None:
+        """What the load raised, if others would meet it, too."""
+        return self._error
 
     # --- three ways to read -------------------------------------------------------------------------------------------
 
@@ -92,7 +105,7 @@ class Reading:
 
     def refreshing(self) -> Steps[None]:
         """Load anew what has not expired yet, unless somebody else is about to, or a writer is."""
-        led, _ = self._flights.board(self._keys)
+        led, _ = self._flights.board(self.kind, self._keys)
         self._led = set(led)
         try:
             barred = self._note(led)
@@ -123,14 +136,27 @@ class Reading:
         alone = [key for key in wanted if key in dirty]
         shared = [key for key in wanted if key not in dirty]
         for waited_for in range(_FLIGHTS_WAITED_FOR):
-            led, joined = self._flights.board(shared)
+            led, joined = self._flights.board(self.kind, shared)
             self._led = set(led)
-            if alone or led:
-                yield from self._fly([*alone, *led], dirty)
+            # The flight that was missed by a moment may have left its result.
+            self._find_again(led)
+            if alone or self._led:
+                yield from self._fly([*alone, *self._led], dirty)
             alone = []
             shared = (yield from self._join(joined, or_fresh=waited_for > 0)) if joined else []
         if shared:
             yield from self._fly(shared, dirty)
+
+    def _find_again(self, led: Iterable[Key]) -> None:
+        if self._uses_local:
+            for key in led:
+                entry = runtime.find(key.local)
+                if entry is not None:
+                    self._entries[key] = entry
+                    self._counters.local_hits += 1
+                    self._led.discard(key)
+                    landing = Landing(entry, accepted=True, fresh=True, loaded=False, error=None)
+                    self._flights.land(self.kind, key, landing)
 
     def _join(self, joined: dict[Key, Seat], *, or_fresh: bool) -> Steps[list[Key]]:
         landings: dict[Key, Landing] = yield Join(joined, conf.LEASE_SECONDS)
@@ -161,7 +187,7 @@ class Reading:
 
     def _land(self) -> None:
         for key in self._led:
-            self._flights.land(key, self._landing(key))
+            self._flights.land(self.kind, key, self._landing(key))
         self._led = set()
 
     def _landing(self, key: Key) -> Landing:
@@ -351,8 +377,8 @@ class Reading:
         if self._region.soft_timeout is not None:
             for key in late:
                 if key in self._led:
-                    seat = self._flights.hand_over(key)
-                    if runtime.refresher.take_over(self._region, key):
+                    seat = self._flights.hand_over(self.kind, key)
+                    if runtime.refresher.take_over(self._region, self.kind, key):
                         self._led.discard(key)
                         seats[key] = seat
         return seats

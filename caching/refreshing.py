@@ -44,15 +44,15 @@ class Refresher:
         """Load a key anew though its value is good still; returns whether that will be done."""
         return self._submit(key, lambda: region.refreshing(key)) is not None
 
-    def take_over(self, region: Region[Any], key: Key) -> bool:
-        """Go on with the flight of `key`, which the caller leads; returns False when the caller must do so."""
+    def take_over(self, region: Region[Any], kind: str, key: Key) -> bool:
+        """Go on with a flight that the caller leads; returns False when the caller must do so."""
         flights = runtime.flights
 
         def land_if_never_begun(job: Future[None]) -> None:
             if job.cancelled():
-                flights.land(key, NOTHING)
+                flights.land(kind, key, NOTHING)
 
-        job = self._submit(key, lambda: region.flying(key))
+        job = self._submit(key, lambda: region.flying(kind, key))
         if job is None:
             return False
         job.add_done_callback(land_if_never_begun)

@@ -179,7 +179,7 @@ class Region(Generic[S]):
         loaded = yield Load(self, keys)
         return {key: Entry(encode(value), value) for key, value in loaded.checked().items()}
 
-    def flying(self, key: Key) -> Steps[None]:
+    def flying(self, kind: str, key: Key) -> Steps[None]:  # noqa: ARG002 -- lists have flights of two kinds
         """Return the steps that go on with a flight that another read of this process has begun."""
         return Reading(self, [key], counters=Counters()).flying()
 
