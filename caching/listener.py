@@ -102,7 +102,8 @@ class _Channel:
         except ResponseError as error:
             if isinstance(error, ClusterDownError) or str(error).startswith(_NOT_NOW):
                 raise
-            raise TrackingRefused(str(error)) from error
+            # Old servers repeat the words of a command they do not know, and the password is among them.
+            raise TrackingRefused(str(error).partition(", with args")[0]) from None
 
     def ask(self, *words: Any) -> Any:
         """Return the answer to a command, after all that was told before it."""
