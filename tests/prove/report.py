@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from tests.prove.checker import Stale
 
-__all__ = ["FRESH", "NOTHING_PROVED", "STALE", "Figures", "report"]
+__all__ = ["FRESH", "NOTHING_PROVED", "STALE", "Figures", "report", "sentence"]
 
 FRESH: Final = 0
 STALE: Final = 1
@@ -74,7 +74,7 @@ def report(console: Console, figures: Figures, found: Sequence[Stale], *, sabota
     colour = "red" if found else "green"
     console.print(f"  [{colour}]{len(found)} stale reads[/]" + (f" under sabotage of {sabotage}" if sabotage else ""))
     for stale in found[:_SHOWN]:
-        console.print(escape(f"    {_sentence(stale)}"))
+        console.print(escape(f"    {sentence(stale)}"))
     if found:
         return STALE
     lacks = figures.lacking() if not sabotage else []
@@ -87,7 +87,7 @@ def _listed(title: str, counts: Counter[str]) -> str:
     return f"{title}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
-def _sentence(stale: Stale) -> str:
+def sentence(stale: Stale) -> str:
     got = "nothing" if stale.token is None else repr(stale.token)
     number = f" (commit {stale.got})" if stale.got else ""
     due = f"; due was {stale.due.token!r} (commit {stale.due.seq})" if stale.due else ""

@@ -14,7 +14,7 @@ from caching.runtime import runtime
 from tests.prove.cast import Actor, Troupe
 from tests.prove.checker import Stale, stale_reads
 from tests.prove.commitlog import commits_all
-from tests.prove.history import Ack, events_read, now
+from tests.prove.history import Ack, ListRead, Read, events_read, now
 from tests.prove.processes import Place
 from tests.prove.report import Figures, report
 from tests.prove.scenarios import SCENARIOS, Scenario, Stage
@@ -163,7 +163,7 @@ class Run:
             if isinstance(event, Ack):
                 figures.ways[event.way] += 1
                 figures.writers[event.writer] += 1
-            else:
+            elif isinstance(event, Read | ListRead):
                 figures.reads[event.reader] += 1
         for numbers in runtime.statistics.host().values():
             figures.local_hits += numbers["local_hits"]

@@ -20,9 +20,12 @@ __all__ = ["SCENARIOS", "Scenario", "Stage"]
 _SHORT_MARK = 0.25
 _PATIENCE = 15.0
 
-_ALL = ("profile", "order", "active", "balance")
+_ALL = ("profile", "order", "active", "balance", "bill", "summary")
 # Values with keys of their own: a write of what a list holds changes the epoch of all lists instead.
-_SINGLE = ("profile", "order", "balance")
+_SINGLE = ("profile", "order", "balance", "bill", "summary")
+# What clients of the API write, and what its admin pages do.
+_BY_API = ("profile", "order", "active", "balance")
+_BY_FORM = ("profile", "order")
 
 
 class Stage(NamedTuple):
@@ -86,7 +89,7 @@ def every_way(stage: Stage, target: Target) -> None:
         writer.do("write", target, way=way)
         stage.all_read(target)
     for client in stage.clients:
-        if client.via == "api" or target.kind in ("profile", "order"):
+        if target.kind in (_BY_API if client.via == "api" else _BY_FORM):
             client.do("write", target)
             stage.all_read(target)
 

@@ -87,7 +87,10 @@ class SiteClient:
                 "profile": "profile/",
                 "order": f"orders/{target.part}/",
                 "active": "orders/active/",
+                "status": f"orders/?status={target.part}",
                 "balance": f"customers/{quote(target.part)}/balance/",
+                "bill": f"orders/{target.part}/bill/",
+                "summary": f"billing/summary/?day={target.part}",
             }[target.kind]
         )
 

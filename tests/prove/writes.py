@@ -10,9 +10,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
-from billing.models import Customer, LedgerEntry
+from billing.models import Bill, Customer, LedgerEntry, Payment
 from billing.services.customers import ledger_append
 from orders.models import Order, OrderLine
 from orders.services import order_change_status, order_numbers_take, order_update
@@ -26,6 +27,8 @@ __all__ = ["WAYS", "mark_fresh", "write"]
 # Above this the oldest order is cancelled for each new one, so that lists stay as long as a kitchen's.
 _ACTIVE_ORDERS = 12
 _LINES = 20
+# Between these an order may go to and fro, in and out of the list of active ones.
+_STATUSES = (Status.PENDING, Status.CONFIRMED, Status.CANCELLED)
 
 _numbers = itertools.count()
 
@@ -59,10 +62,17 @@ def _order_lines(target: Target, mark: str) -> None:
             OrderLine.objects.bulk_create(lines)
 
 
+def _order_price(target: Target, mark: str) -> None:
+    # A cent more each time, so that no two bills are alike.
+    dearer = {"unit_price": F("unit_price") + Decimal("0.01"), "item_name": mark}
+    OrderLine.objects.filter(order_id=target.part, position=0).update(**dearer)
+
+
 def _order_status(target: Target, mark: str) -> None:
-    order = random.choice(list(Order.objects.filter(org_id=target.org, status__in=ACTIVE)))
-    moves = [move for move in moves_by_hand(order.status) if move is not Status.CANCELLED]
-    if moves:
+    active = list(Order.objects.filter(org_id=target.org, status__in=ACTIVE))
+    order = random.choice(active) if active else None
+    moves = [move for move in moves_by_hand(order.status) if move is not Status.CANCELLED] if order else []
+    if order and moves:
         order_change_status(org_id=target.org, order_id=order.pk, status=moves[0])
 
 
@@ -94,6 +104,12 @@ def _list_by_queryset(target: Target, mark: str) -> None:
             Order.objects.filter(pk=random.choice(active).pk).update(notes=mark)
 
 
+def _list_by_status(target: Target, mark: str) -> None:
+    order = random.choice(list(Order.objects.filter(org_id=target.org)))
+    others = [status for status in _STATUSES if status != order.status]
+    Order.objects.filter(pk=order.pk).update(status=random.choice(others), notes=mark)
+
+
 def _balance_by_service(target: Target, mark: str) -> None:
     customer = Customer.objects.get(org_id=target.org, phone=target.part)
     ledger_append(
@@ -114,12 +130,35 @@ def _balance_by_bulk_create(target: Target, mark: str) -> None:
     LedgerEntry.objects.bulk_create([entry])
 
 
+def _payment(target: Target, mark: str) -> Payment:
+    return Payment(
+        org_id=target.org,
+        bill=Bill.objects.filter(org_id=target.org)[0],
+        method=Payment.Method.CASH,
+        amount=Decimal("0.01"),
+        received_at=timezone.now(),
+        received_on=target.part,
+        idempotency_key=mark,
+    )
+
+
+def _summary_by_save(target: Target, mark: str) -> None:
+    _payment(target, mark).save()
+
+
+def _summary_by_bulk_create(target: Target, mark: str) -> None:
+    Payment.objects.bulk_create([_payment(target, mark)])
+
+
 #: By kind of target: every way to write it. The first of each always changes what a reader sees of it.
 WAYS: dict[str, tuple[Callable[[Target, str], None], ...]] = {
     "profile": (_profile_by_queryset, _profile_by_service),
     "order": (_order_by_queryset, _order_by_service, _order_lines, _order_status),
     "active": (_list_by_bulk_create, _list_by_queryset),
+    "status": (_list_by_status,),
     "balance": (_balance_by_service, _balance_by_bulk_create),
+    "bill": (_order_price,),
+    "summary": (_summary_by_save, _summary_by_bulk_create),
 }
 
 
