@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PORT
 
-.PHONY: run test prove lint clean
+.PHONY: run test prove stress lint clean
 .DEFAULT_GOAL := run
 
 # Serves the site on http://127.0.0.1:8000 (PORT=8001 make run: elsewhere) until Ctrl-C.
@@ -42,6 +42,10 @@ lint: $(VENV)/.installed-dev
 # ARGS="--sabotage=mark" switches a part off, which must be caught.
 prove: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.prove $(ARGS)
+
+# ARGS="--seconds 600" goes on for longer, ARGS="--kills 1000" kills writers within their writes.
+stress: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.stress $(ARGS)
 
 # Keeps var/, which holds the database.
 clean:

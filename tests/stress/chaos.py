@@ -1,0 +1,179 @@
+"""One round: players read and write while chance kills, stops and starves them; then the judge speaks."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from caching.conf import DEFAULTS
+from tests.prove.checker import Stale, lags, stale_reads
+from tests.prove.commitlog import commits_all
+from tests.prove.history import Ack, Done, ListRead, Read, events_read, now
+from tests.prove.targets import Target
+from tests.stress.figures import Figures
+from tests.stress.players import Player, Surroundings
+from tests.stress.server import Server
+
+__all__ = ["FAR_SECONDS", "Round"]
+
+#: How far a reader on another host may be behind: for as long as it trusts what it was told.
+FAR_SECONDS: Final[float] = DEFAULTS["TRUST_SECONDS"]
+
+# Longer than anybody is stopped; not much longer, for what a killed writer wrote is not cached until it has run out.
+_MARK_SECONDS: Final = 1.5
+_STOPPED_SECONDS: Final = 0.25
+_PAUSE_SECONDS: Final = 0.06
+# A sabotaged run ends soon after the first stale read.
+_LOOK_SECONDS: Final = 0.5
+_PATIENCE: Final = 60.0
+
+
+class Round:
+    """Plays for `seconds` on some targets; with `until_stale` it ends early, when a stale read was found.
+
+    `server` is None when the players have no Redis. `play` adds to `figures` and returns the stale reads.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        targets: list[Target],
+        *,
+        server: Server | None,
+        far: Path,
+        chance: random.Random,
+        figures: Figures,
+    ) -> None:
+        self._surroundings = surroundings
+        self._server = server
+        self._far = far
+        self._chance = chance
+        self._figures = figures
+        self._reading = targets
+        self._writing = [target for target in targets if target.kind not in ("active", "page")]
+        self._living: dict[str, Player] = {}
+        self._wake: dict[str, float] = {}
+        self._born: Counter[str] = Counter()
+        self._end = 0.0
+
+    def play(self, seconds: float, *, until_stale: bool) -> list[Stale]:
+        began = now()
+        self._end = began + seconds
+        looked = began
+        found: list[Stale] = []
+        try:
+            self._gather()
+            while now() < self._end and not found:
+                time.sleep(self._chance.uniform(0.001, _PAUSE_SECONDS))
+                self._wake_up(all_of_them=False)
+                self._act()
+                if until_stale and now() > looked + _LOOK_SECONDS:
+                    found = self._judge()
+                    looked = now()
+            self._wake_up(all_of_them=True)
+            if not found:
+                for player in list(self._living.values()):
+                    player.end()
+        finally:
+            for player in self._living.values():
+                player.put_down()
+        found = found or self._judge()
+        self._count(now() - began)
+        return found
+
+    # --- who plays ----------------------------------------------------------------------------------------------------
+
+    def _gather(self) -> None:
+        for kind in ("near", "other", "writer", "scribe", "victim", "martyr"):
+            self._bear(kind)
+        if self._server is not None:
+            self._bear("far")
+
+    def _bear(self, kind: str) -> None:
+        self._born[kind] += 1
+        # A killed player's name is not used again: a journal of another process is another reader's.
+        name = kind if kind in ("far", "near") else f"{kind}{self._born[kind]}"
+        is_reader = kind in ("near", "other", "far")
+        if is_reader:
+            player = Player(name, "readers", self._reading, threads=2 if kind == "near" else 1, pause=0.001, looks=0.25)
+        else:
+            player = Player(name, "writers", self._writing, mark_seconds=_MARK_SECONDS)
+        own = {"STAMPS_DIR": str(self._far)} if kind == "far" else {}
+        player.start(self._surroundings, max(0.0, self._end - now()), **own)
+        self._living[kind] = player
+        self._wake.pop(kind, None)
+
+    # --- what happens to them -----------------------------------------------------------------------------------------
+
+    def _act(self) -> None:
+        acts: dict[Callable[[], None], float] = {self._kill: 3, self._stop: 6, self._nothing: 6}
+        if self._server is not None:
+            acts.update({self._flush: 0.5, self._evict: 1, self._disconnect: 1})
+        self._chance.choices(list(acts), list(acts.values()))[0]()
+
+    def _nothing(self) -> None:
+        return
+
+    def _kill(self) -> None:
+        # Readers now and then, with whatever leases they hold.
+        kind = self._chance.choices(("victim", "martyr", "other"), (5, 5, 1))[0]
+        self._living[kind].kill()
+        self._figures.acts["killed"] += 1
+        self._bear(kind)
+
+    def _stop(self) -> None:
+        kind = self._chance.choice([kind for kind in self._living if kind not in self._wake] or [""])
+        if kind:
+            self._living[kind].stop()
+            self._wake[kind] = now() + self._chance.uniform(0, _STOPPED_SECONDS)
+            self._figures.acts["stopped"] += 1
+
+    def _wake_up(self, *, all_of_them: bool) -> None:
+        for kind, at in list(self._wake.items()):
+            if all_of_them or now() >= at:
+                self._living[kind].go_on()
+                del self._wake[kind]
+
+    def _flush(self) -> None:
+        # A mark lost and its writer killed within one COMMIT is what CAVEATS.md excepts: whoever may be killed is dead
+        # before the marks go.
+        assert self._server is not None
+        for kind in ("victim", "martyr"):
+            self._living[kind].kill()
+        self._server.flush()
+        self._figures.acts["emptied"] += 1
+        for kind in ("victim", "martyr"):
+            self._bear(kind)
+
+    def _evict(self) -> None:
+        assert self._server is not None
+        self._figures.acts["evicted"] += self._server.evict()
+
+    def _disconnect(self) -> None:
+        assert self._server is not None
+        self._server.disconnect()
+        self._figures.acts["disconnected"] += 1
+
+    # --- the judge ----------------------------------------------------------------------------------------------------
+
+    def _judge(self) -> list[Stale]:
+        # Events first: what they speak of is in the log by then.
+        events = list(events_read(self._surroundings.history))
+        return stale_reads(commits_all(), events, {"far": FAR_SECONDS})
+
+    def _count(self, seconds: float) -> None:
+        figures = self._figures
+        figures.seconds += seconds
+        events = list(events_read(self._surroundings.history))
+        for event in events:
+            if isinstance(event, Read | ListRead):
+                figures.reads[event.reader.partition(".")[0].rstrip("0123456789")] += 1
+            elif isinstance(event, Ack):
+                figures.writes[event.way] += 1
+            elif isinstance(event, Done):
+                figures.counts.update(event.counts)
+        figures.lags += lags(commits_all(), events, "far")

@@ -1,0 +1,149 @@
+"""A world, a server, and the same violence twice: on the protocol as it is, and with a part of it switched off."""
+
+from __future__ import annotations
+
+import gc
+import random
+from typing import Final
+
+from django.conf import settings
+from django.db import connections
+from rich.console import Console
+
+from caching.runtime import runtime
+from tests.prove.checker import Stale
+from tests.prove.commitlog import commits_forget
+from tests.prove.processes import Place
+from tests.prove.targets import Target
+from tests.prove.world import world_create
+from tests.stress.chaos import Round
+from tests.stress.figures import Figures
+from tests.stress.kills import Kills
+from tests.stress.players import Surroundings
+from tests.stress.server import Server
+
+__all__ = ["Run"]
+
+_FRESH: Final = 0
+_STALE: Final = 1
+_NOTHING_PROVED: Final = 2
+
+_ORGS: Final = ("trattoria", "bistro", "osteria", "cantina")
+# In each round everybody is after the same few values, and afterwards the judge looks.
+_ROUND_SECONDS: Final = 10.0
+_HOT_ORGS: Final = 2
+_BROKEN_KILLS: Final = 30
+# Of the writers killed, at least that part has committed, and as many have not.
+_SPREAD: Final = 8
+
+
+class Run:
+    """`stress` and `kills` return an exit code: 0 fresh and the sabotage caught, 1 not so, 2 nothing proved."""
+
+    def __init__(self, place: Place, *, seed: str, broken_seconds: float, console: Console) -> None:
+        self._place = place
+        self._seed = seed
+        self._broken_seconds = broken_seconds
+        self._console = console
+        self._chance = random.Random(seed)
+        self._url = place.environment["REDIS_URL"]
+        # This process forks, and has no threads.
+        settings.CACHING = {**settings.CACHING, "BACKGROUND": False}
+        self._targets = world_create(_ORGS)
+        connections.close_all()
+        runtime.reset()
+        # What children do not touch they need not copy.
+        gc.collect()
+        gc.freeze()
+
+    def stress(self, seconds: float, *, redis: bool, sabotage: str) -> int:
+        """Play for so long, then with the sabotage until it is caught."""
+        ours = self._mode("as it is", redis)
+        code = self._verdict(ours, self._rounds(ours, seconds))
+        broken = self._mode(f"without its {sabotage}", redis)
+        found = self._rounds(broken, self._broken_seconds, sabotage, until_stale=True)
+        broken.print(self._console, found)
+        return max(code, _FRESH if found else _STALE)
+
+    def kills(self, count: int, *, redis: bool, sabotage: str) -> int:
+        """Kill so many writers, then some with the sabotage; afterwards everything must be cached again."""
+        ours, broken = self._mode("as it is", redis), self._mode(f"without its {sabotage}", redis)
+        played = self._killed(ours, count, "")
+        ours.print(self._console, played.found)
+        for target in played.uncached:
+            self._console.print(f"  [red]{target.key} was not cached again[/]")
+        code = _STALE if played.found or played.uncached else _FRESH
+        if min(ours.acts["committed"], ours.acts["not committed"]) < count // _SPREAD:
+            self._console.print("  [red]proves nothing[/]: almost all were killed on the same side of their COMMIT")
+            code = max(code, _NOTHING_PROVED)
+        caught = self._killed(broken, min(count, _BROKEN_KILLS), sabotage).found
+        broken.print(self._console, caught)
+        return max(code, _FRESH if caught else _STALE)
+
+    def _killed(self, figures: Figures, count: int, sabotage: str) -> Kills:
+        kills = Kills(
+            self._surroundings(figures, sabotage),
+            self._hot(),
+            far=self._place.far if figures.redis else None,
+            chance=self._chance,
+            figures=figures,
+        )
+        kills.play(count)
+        self._forget()
+        return kills
+
+    def _surroundings(self, figures: Figures, sabotage: str) -> Surroundings:
+        caching = {"LEASE_SECONDS": 1.0, **({} if figures.redis else {"REDIS_ALIAS": None})}
+        return Surroundings(self._place.history, self._seed, sabotage, caching)
+
+    def _mode(self, variant: str, redis: bool) -> Figures:
+        where = "with Redis" if redis else "without Redis"
+        return Figures(f"{where}, the protocol {variant}", redis)
+
+    def _verdict(self, figures: Figures, found: list[Stale]) -> int:
+        figures.print(self._console, found)
+        if found:
+            return _STALE
+        lacking = figures.lacking()
+        for lack in lacking:
+            self._console.print(f"  [red]proves nothing[/]: {lack}")
+        return _NOTHING_PROVED if lacking else _FRESH
+
+    def _rounds(
+        self, figures: Figures, seconds: float, sabotage: str = "", *, until_stale: bool = False
+    ) -> list[Stale]:
+        server = Server(self._url) if figures.redis else None
+        surroundings = self._surroundings(figures, sabotage)
+        found: list[Stale] = []
+        while figures.seconds < seconds - 0.5 and not found:
+            each = Round(
+                surroundings,
+                self._hot(),
+                server=server,
+                far=self._place.far,
+                chance=self._chance,
+                figures=figures,
+            )
+            length = min(_ROUND_SECONDS, seconds - figures.seconds)
+            found = each.play(length, until_stale=until_stale)
+            self._forget()
+        if server is not None:
+            server.close()
+        return found
+
+    def _forget(self) -> None:
+        """Leave to what is played next a history of its own."""
+        commits_forget()
+        connections.close_all()
+        for path in self._place.history.iterdir():
+            path.unlink()
+
+    def _hot(self) -> list[Target]:
+        orgs = self._chance.sample(_ORGS, _HOT_ORGS)
+        hot = []
+        for org in orgs:
+            own = [target for target in self._targets if target.org == org]
+            for kind in sorted({target.kind for target in own}):
+                these = [target for target in own if target.kind == kind]
+                hot += self._chance.sample(these, min(2, len(these)))
+        return hot

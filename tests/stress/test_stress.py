@@ -1,0 +1,58 @@
+"""The stress in the form that every test run has time for; `make stress` goes on for longer."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE = 300
+
+
+def stress(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.stress", *options]
+    return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+
+
+def stale_counts(run: subprocess.CompletedProcess[str]) -> list[int]:
+    return [int(count) for count in re.findall(r"(\d+) stale", run.stdout)]
+
+
+# Each also shows that it would notice: without the mark it finds stale reads, or it fails.
+@pytest.mark.parametrize("options", [("--redis", "--seconds=20"), ("--no-redis", "--seconds=10")])
+def test_no_read_is_stale_under_violence(options: tuple[str, ...]):
+    run = stress(*options)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    ours, broken = stale_counts(run)
+    assert ours == 0 < broken
+
+
+@pytest.mark.parametrize("mode", ["--redis", "--no-redis"])
+def test_two_hundred_writers_killed_within_a_write_leave_nothing_stale_and_nothing_uncached(mode: str):
+    run = stress(mode, "--kills=200")
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    ours, broken = stale_counts(run)
+    assert ours == 0 < broken
+
+
+def test_a_sabotage_that_goes_unnoticed_is_a_failure():
+    run = stress("--no-redis", "--kills=4", "--sabotage=")
+
+    assert stale_counts(run) == [0, 0], run.stdout + run.stderr
+    assert run.returncode == 1
+
+
+def test_a_killed_stress_leaves_no_process_behind():
+    command = [sys.executable, "-m", "tests.stress", "--redis", "--seconds=60"]
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"seed ")
+        os.kill(process.pid, signal.SIGKILL)
+        # Players and server have inherited this pipe, which ends with the last of them.
+        process.communicate(timeout=_PATIENCE)
