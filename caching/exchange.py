@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,7 @@ from caching.scripts import EPOCH, FILL, LEASE, command
 from caching.stats import Counters
 from caching.steps import Ask, Steps
 from caching.tiers.local import Entry, KnownEpochs, LocalTier
+from caching.ttl import jittered
 
 if TYPE_CHECKING:
     from caching.regions import Region
@@ -157,8 +157,7 @@ class Exchange:
 
     def _lifetime_of(self, entry: Entry, cost: float) -> Lifetime:
         ttl: float = conf.NEGATIVE_TTL if entry.value is None else self._region.redis_ttl
-        spread = random.random()  # noqa: S311 -- spreads expiry, keeps no secret
-        fresh = max(0.001, ttl * (1 - conf.TTL_JITTER * spread))
+        fresh = jittered(ttl)
         return Lifetime(fresh, fresh + (0.0 if entry.value is None else self._region.stale_for), cost)
 
     def give_leases_back(self) -> Steps[None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -24,6 +22,7 @@ from caching.stats import Counters
 from caching.steps import InLoader, Join, Load, Loaded, Pause, Steps
 from caching.tiers.local import Entry
 from caching.transactions import dirty_keys, open_notes
+from caching.ttl import lead
 
 if TYPE_CHECKING:
     from caching.regions import Region
@@ -273,9 +272,7 @@ class Reading:
         self._entries[key] = entry
         self._counters.redis_hits += 1
         self._keep(key, entry, life)
-        if -life.cost * math.log(1.0 - random.random()) >= life.fresh > 0:  # noqa: S311 -- spreads loads, no secret
-            # XFetch (Vattani, Chierichetti and Lowenstein, VLDB 2015): the dearer the load and the nearer the end, the
-            # likelier somebody loads anew before everybody must.
+        if lead(life.cost) >= life.fresh > 0:
             runtime.refresher.refresh(self._region, key)
 
     def _take_leases(self, keys: list[Key]) -> Steps[None]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -28,6 +26,7 @@ from caching.stats import SAMPLE_MASK, Counters
 from caching.steps import Load, Steps, adrive, drive
 from caching.tiers.local import UNDECODED, Entry, LocalTier
 from caching.transactions import in_transaction, note, open_notes
+from caching.ttl import lead
 
 __all__ = ["Name", "Region", "WarmKeys"]
 
@@ -278,8 +277,8 @@ class Region(Generic[S]):
         now = tier.clock.now()
         early = 0.0
         if runtime.redis is None:
-            # XFetch with the one draw that a private copy needs; with Redis, an end here is only a look there.
-            early = min(-life.cost * math.log(1.0 - random.random()), ttl / 2)  # noqa: S311 -- spreads loads
+            # One draw is all that a copy of this process alone needs; with Redis, an end here is only a look there.
+            early = min(lead(life.cost), ttl / 2)
         entry.place(key.local, noted.slots, noted.stamps, now + ttl - early, now + ttl, now + max(ttl, usable))
         tier.put(entry)
 
