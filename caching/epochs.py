@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import secrets
 from hashlib import blake2b
+from typing import Protocol
 
 from caching.conf import conf
-from caching.keys import Key, Scope
+from caching.keys import Scope
 
-__all__ = ["EpochNames", "clear_name", "epoch_names", "fresh_token", "guard_names", "token", "wide_names"]
+__all__ = ["EpochNames", "Named", "clear_name", "epoch_names", "fresh_token", "guard_names", "token", "wide_names"]
 
 EpochNames = tuple[str, str, str, str]
+
+
+class Named(Protocol):
+    """A key or a scope, or what is left of one in the outbox: its name."""
+
+    @property
+    def name(self) -> str: ...
 
 
 def fresh_token() -> str:
@@ -18,13 +26,13 @@ def fresh_token() -> str:
     return secrets.token_hex(8)
 
 
-def guard_names(key: Key) -> tuple[str, str, str]:
+def guard_names(key: Named) -> tuple[str, str, str]:
     """Return the names of the key's value, its fill lease and its pending writers."""
     prefix = conf.PREFIX
     return f"{prefix}v:{key.name}", f"{prefix}l:{key.name}", f"{prefix}p:{key.name}"
 
 
-def wide_names(scope: Scope) -> tuple[str, str]:
+def wide_names(scope: Named) -> tuple[str, str]:
     """Return the names of the scope's epoch and of its pending writers (no key's name ends in a star)."""
     return f"{conf.PREFIX}e:s:{scope.name}", f"{conf.PREFIX}p:{scope.name}:*"
 

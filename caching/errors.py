@@ -56,7 +56,7 @@ class RedisUnavailable(CachingError):
 
 
 class MarkFailed(OperationalError):
-    """A write was rolled back because its pending mark could not be placed; try again when Redis answers.
+    """A write was rolled back because neither Redis, the outbox nor the host's other processes could be told of it.
 
     A `DatabaseError`, because Django rolls back for nothing else that is raised around COMMIT.
     """

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
+from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from caching import budget, outbox
 from caching.conf import conf
-from caching.epochs import clear_name, fresh_token, guard_names, wide_names
+from caching.epochs import fresh_token
 from caching.errors import HostFileError, MarkFailed, RedisUnavailable
-from caching.keys import Key, Scope
+from caching.marks import Clear, Item, mark, regions_of, slots_to_bump, told, unmark
 from caching.registry import registry
 from caching.runtime import runtime
-from caching.scripts import MARK, UNMARK, WIDE_MARK, WIDE_UNMARK, Command, command
-from caching.stamps import region_slot, scope_slot, slots_of
+from caching.scripts import Command, command
+from caching.stamps import region_slot
 
 __all__ = ["Invalidation", "clear", "invalidate"]
 
@@ -29,97 +35,230 @@ class Invalidation:
     Raises `MarkFailed` when the stamps that the host shares have become unusable.
 
     The order is the protocol: records in the host's table, marks in Redis, stamps, COMMIT, marks off, stamps, records
-    off. A writer killed anywhere in between leaves marks and records that run out after `MARK_SECONDS`.
+    off. A writer killed anywhere in between leaves marks and records that run out after `MARK_SECONDS`. What Redis does
+    not hear goes into the outbox: before the COMMIT in its transaction, after it in one of its own that `commit` ends.
     """
 
-    def __init__(self, items: Iterable[Key | Scope]) -> None:
+    def __init__(
+        self,
+        items: Iterable[Item],
+        connection: BaseDatabaseWrapper | None = None,
+        commit: Callable[[], object] | None = None,
+    ) -> None:
         self._items = tuple(items)
-        self._slots = [slots_of(item).key if isinstance(item, Key) else scope_slot(item) for item in self._items]
+        # A clear guards no COMMIT.
+        self._guarded = [item for item in self._items if not isinstance(item, Clear)]
+        self._regions = {region for item in self._items for region in regions_of(item)}
+        self._slots = [slot for item in self._items for slot in slots_to_bump(item)]
+        self._connection = connection or connections[DEFAULT_DB_ALIAS]
+        self._commit = commit
         self._commit_id = fresh_token()
         self._records: list[int] = []
+        self._placed_at = 0.0
+        self._in_outbox = False
+        self._ended = False
+        # The relay places anew the marks of a COMMIT that takes long.
+        self._turn = threading.RLock()
+        # In this order: the relay needs the tier.
+        self._redis, self._relay = runtime.redis, runtime.relay
         try:
             self._stamps = runtime.writers_stamps()
         except HostFileError as error:
             raise MarkFailed(f"The write was refused: {error}") from error
 
     def begin(self) -> None:
-        """Place the marks.
+        """Place the marks, or rows in the outbox.
 
-        Raises `MarkFailed` when that is impossible; nothing has been written then and the caller rolls back.
+        Raises `MarkFailed` when neither is possible; nothing has been written then and the caller rolls back.
         """
-        if self._stamps is not None:
-            try:
-                self._records = self._stamps.pend(self._pending_slots())
-            except HostFileError as error:
-                raise MarkFailed(f"The write was refused: {error}") from error
         try:
-            self._send([self._mark(item) for item in self._items])
+            self._place()
         except RedisUnavailable as error:
-            self._end(certain=True)
-            raise MarkFailed("The write was refused, for its mark could not be placed in Redis. Retry.") from error
+            self._into_outbox(error)
         self._bump()
+        if self._relay is not None:
+            self._relay.watch(self)
 
-    def _pending_slots(self) -> Iterable[int]:
-        # The table has room for all writers of the host; one that changes very much announces whole regions.
-        if len(self._slots) <= _MAX_RECORDS:
-            return self._slots
-        return {region_slot(item.region) for item in self._items}
+    def refresh(self) -> None:
+        """Place the marks anew if this process was stopped since `begin` for so long that they may run out too soon.
+
+        Raises `MarkFailed` as `begin` does.
+        """
+        if runtime.clock.now() > self._placed_at + conf.MARK_SECONDS / 2:
+            with self._turn:
+                try:
+                    self._place()
+                except RedisUnavailable as error:
+                    self._into_outbox(error)
+                self._bump()
+
+    def keep(self) -> None:
+        """Place the marks anew before they run out, from another thread than the one that commits."""
+        with self._turn:
+            if self._ended or runtime.clock.now() < self._placed_at + conf.MARK_SECONDS / 3:
+                return
+            with suppress(RedisUnavailable):
+                self._place()
+            self._bump()
 
     def finish(self) -> None:
-        """Take the marks off after the commit. Never raises: what Redis does not hear runs out there by itself."""
+        """Take the marks off after the commit. Never raises: what Redis does not hear goes into the outbox."""
+        certain = False
         try:
-            self._send([self._unmark(item) for item in self._items])
-        except RedisUnavailable:
-            logger.warning("Marks of %d keys could not be taken off in Redis; they run out.", len(self._items))
+            self._stop_keeping()
+            certain = self._in_outbox or self._unmark()
         finally:
-            self._end(certain=True)
-        for region, count in Counter(item.region for item in self._items).items():
+            self._end(certain=certain)
+        for region, count in Counter(item.region for item in self._guarded).items():
             registry.get(region).counters.invalidations += count
 
     def abandon(self) -> None:
         """Leave the marks to run out: the commit may have happened or may be about to."""
+        self._stop_keeping()
         self._end(certain=False)
 
-    def _end(self, *, certain: bool) -> None:
-        self._bump()
-        if self._stamps is not None:
-            (self._stamps.unpend if certain else self._stamps.leave)(self._records)
+    def tell(self) -> bool:
+        """Make the items stale at once, for no commit of ours; return whether Redis has heard, too.
+
+        Raises `MarkFailed` when the host's other processes cannot be told.
+        """
+        try:
+            self._place()
+            self._bump()
+            self._send([unmark(told(item), self._commit_id) for item in self._guarded])
+        except RedisUnavailable:
+            return False
+        finally:
+            self._end(certain=True)
+        return True
+
+    # --- the host -----------------------------------------------------------------------------------------------------
+
+    def _pend(self) -> None:
+        if self._stamps is None:
+            return
+        if self._records:
+            self._stamps.renew(self._records)
+            return
+        # The table has room for all writers of the host; one that changes very much announces whole regions.
+        whole = len(self._slots) > _MAX_RECORDS
+        try:
+            self._records = self._stamps.pend(map(region_slot, self._regions) if whole else self._slots)
+        except HostFileError as error:
+            raise MarkFailed(f"The write was refused: {error}") from error
 
     def _bump(self) -> None:
         if self._stamps is not None:
             self._stamps.bump(self._slots)
 
+    def _end(self, *, certain: bool) -> None:
+        self._bump()
+        if self._stamps is not None:
+            (self._stamps.unpend if certain else self._stamps.leave)(self._records)
+            self._records = []
+        if self._in_outbox and self._relay is not None:
+            self._in_outbox = False
+            self._relay.undelivered.end(self._connection.alias, self._regions, certain=certain)
+
+    def _stop_keeping(self) -> None:
+        if self._relay is not None:
+            self._relay.unwatch(self)
+        with self._turn:
+            self._ended = True
+
+    # --- Redis --------------------------------------------------------------------------------------------------------
+
+    def _place(self) -> None:
+        placed_at = runtime.clock.now()
+        self._pend()
+        if not self._in_outbox:
+            self._send([mark(item, self._commit_id) for item in self._items])
+            self._wait_for_replicas()
+        self._placed_at = placed_at
+
+    def _unmark(self) -> bool:
+        try:
+            self._send([unmark(told(item), self._commit_id) for item in self._guarded])
+        except RedisUnavailable:
+            return self._into_outbox_after_commit()
+        return True
+
     def _send(self, commands: list[Command]) -> None:
-        if runtime.redis is not None and commands:
-            runtime.redis.execute(commands)
+        if self._redis is None or not commands:
+            return
+        try:
+            self._redis.execute(commands)
+        except RedisUnavailable as error:
+            # Whatever it refused: a Redis that takes no marks is not to be trusted before it has taken what waits.
+            if runtime.breaker.closed and not budget.is_spent():
+                runtime.breaker.trip(str(error))
+            raise
 
-    def _mark(self, item: Key | Scope) -> Command:
-        milliseconds = int(conf.MARK_SECONDS * 1000)
-        if isinstance(item, Key):
-            return MARK(list(guard_names(item)), self._commit_id, milliseconds)
-        return WIDE_MARK(list(wide_names(item)), self._commit_id, milliseconds, fresh_token())
+    def _wait_for_replicas(self) -> None:
+        wanted = max((registry.get(region).wait_replicas for region in self._regions), default=0)
+        if self._redis is None or not wanted:
+            return
+        # Of the patience for one answer, half: what waits longer is a time-out, and says nothing of the replicas.
+        milliseconds = max(1, int(conf.REDIS_BUDGET_SECONDS * 500))
+        # A command of its own, on the same connection: in one batch a script unknown to the server would come after it.
+        known = self._redis.execute([command("WAIT", wanted, milliseconds)]).values[0]
+        if known < wanted:
+            raise RedisUnavailable(f"Only {known} of {wanted} replicas of Redis know of the write")
 
-    def _unmark(self, item: Key | Scope) -> Command:
-        if isinstance(item, Key):
-            return UNMARK(list(guard_names(item)), self._commit_id)
-        return WIDE_UNMARK(list(wide_names(item)), self._commit_id, fresh_token())
+    # --- the outbox ---------------------------------------------------------------------------------------------------
+
+    def _into_outbox(self, why: RedisUnavailable) -> None:
+        try:
+            self._insert(self._items)
+        except (Error, HostFileError) as error:
+            self._stop_keeping()
+            self._end(certain=True)
+            raise MarkFailed(f"The write was refused: {why}, and the outbox could not be used: {error}") from error
+
+    def _into_outbox_after_commit(self) -> bool:
+        try:
+            self._insert(self._guarded)
+            if self._commit is not None:
+                self._commit()
+        except (Error, HostFileError) as error:
+            logger.warning("Marks of %d keys could not be taken off in Redis and run out: %s", len(self._items), error)
+            if self._commit is not None:
+                # Not rollback(), which would forget the callbacks of the transaction that was committed.
+                with suppress(Error):
+                    self._connection._rollback()  # type: ignore[attr-defined] # unknown to the stubs
+            return False
+        return True
+
+    def _insert(self, items: Iterable[Item]) -> None:
+        assert self._relay is not None  # noqa: S101 -- for the type checker; where there is a Redis, there is a relay
+        undelivered, alias = self._relay.undelivered, self._connection.alias
+        undelivered.begin(alias, self._regions, self._stamps)
+        self._in_outbox = True
+        outbox.insert(self._connection, items, commit_id=self._commit_id, writer=undelivered.writer)
 
 
-def invalidate(items: Iterable[Key | Scope]) -> None:
-    """Make keys and scopes stale now, for changes that are committed already. Raises `MarkFailed` without Redis."""
-    invalidation = Invalidation(items)
-    invalidation.begin()
-    invalidation.finish()
+def invalidate(items: Iterable[Item], *, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Make keys, scopes and clears stale now, for changes that are committed already.
+
+    What Redis does not hear waits in the outbox of the database `using`; while a transaction is open there, until its
+    COMMIT. Raises `MarkFailed` when that is impossible, too.
+    """
+    # Imported late: transactions need this module.
+    from caching import transactions
+
+    items = tuple(items)
+    invalidation = Invalidation(items, connections[using])
+    if not transactions.in_transaction(using):
+        invalidation.begin()
+        invalidation.finish()
+    elif not invalidation.tell():
+        # A row inserted now would be seen at the COMMIT at the earliest.
+        transactions.note(using, items)
 
 
-def clear(region: str | None = None, org: str | None = None) -> None:
+def clear(region: str | None = None, org: str | None = None, *, using: str = DEFAULT_DB_ALIAS) -> None:
     """Forget everything, a region, an organisation, or an organisation in a region, on all hosts: one small write.
 
-    Raises `RedisUnavailable` (nothing is cleared then) and `UnknownRegion`.
+    Without Redis it waits in the outbox, as `invalidate` does. Raises `UnknownRegion` and `MarkFailed`.
     """
-    regions = [registry.get(region).name] if region is not None else list(registry.regions)
-    if runtime.redis is not None:
-        runtime.redis.execute([command("SET", clear_name(region, org), fresh_token())])
-    stamps = runtime.writers_stamps()
-    if stamps is not None:
-        stamps.bump(scope_slot(Scope(each, org)) if org is not None else region_slot(each) for each in regions)
+    invalidate([Clear(registry.get(region).name if region is not None else None, org)], using=using)

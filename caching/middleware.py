@@ -1,4 +1,4 @@
-"""Answers 503 when a write was rolled back, or a clear failed, because Redis did not answer."""
+"""Answers 503 when a write was rolled back, or a clear failed, because neither Redis nor the outbox could be told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["RETRY_AFTER_SECONDS", "CacheUnavailableMiddleware"]
 
 RETRY_AFTER_SECONDS: Final = 5
 
-_TEXT: Final = "Nothing was saved, because the cache server did not answer. Please try again in a few seconds.\n"
+_TEXT: Final = "Nothing was saved, because the caches could not be told of it. Please try again in a few seconds.\n"
 
 
 class CacheUnavailableMiddleware(MiddlewareMixin):

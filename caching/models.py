@@ -8,11 +8,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, router
+from django.utils import timezone
 
 from caching.querysets import CachedQuerySet, random_version
 from caching.transactions import atomic
 
-__all__ = ["CacheEvent", "CacheRegion", "CachedModel", "VersionedModel"]
+__all__ = ["CacheEvent", "CacheRegion", "CachedModel", "PendingInvalidation", "VersionedModel"]
 
 
 class CachedModel(models.Model):
@@ -102,3 +103,27 @@ class CacheEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} {self.region or 'all regions'} {self.org_id}".strip()
+
+
+class PendingInvalidation(models.Model):
+    """What Redis could not be told: inserted in the transaction that makes it stale, removed when Redis has heard.
+
+    Names are those of keys in Redis, in which what users wrote is digested. `writer` stands for the process.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created = models.DateTimeField(default=timezone.now)
+    prefix = models.CharField(max_length=64)
+    kind = models.CharField(max_length=5)
+    name = models.TextField()
+    region = models.CharField(max_length=64, blank=True)
+    commit_id = models.CharField(max_length=16)
+    writer = models.CharField(max_length=16)
+
+    class Meta:
+        ordering = ("created", "id")
+        indexes = (models.Index(fields=("created", "id")), models.Index(fields=("writer", "region")))
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"

@@ -19,7 +19,7 @@ from django.db.models import Model, QuerySet
 
 from caching import invalidation
 from caching.conf import conf
-from caching.errors import MarkFailed, RedisUnavailable, UnknownKey
+from caching.errors import HostFileError, MarkFailed, RedisUnavailable, UnknownKey
 from caching.keys import Key, Part, Scope
 from caching.models import CacheEvent
 from caching.registry import registry
@@ -51,7 +51,8 @@ OnBatch = Callable[[str, int], None]
 def cache_clear(*, regions: Sequence[str] = (), orgs: Sequence[str] = (), user: Operator | None = None) -> None:
     """Forget these regions (none: all) of these organisations (none: all) on every host.
 
-    Raises `UnknownRegion` or `UnknownOrganisation` before anything is done, and `RedisUnavailable`.
+    What Redis does not hear waits in the outbox, and reaches other hosts when it does. Raises `UnknownRegion` or
+    `UnknownOrganisation` before anything is done, and `RedisUnavailable` when the outbox cannot be used either.
     """
     _require(regions, orgs)
     targets = list(product(regions or [""], orgs or [""]))
@@ -64,7 +65,7 @@ def cache_clear(*, regions: Sequence[str] = (), orgs: Sequence[str] = (), user: 
 def cache_clear_key(*, region: str, org: str, parts: Sequence[str | int], user: Operator | None = None) -> None:
     """Forget one key on every host; text that looks like a UUID or a date is taken for that and for text.
 
-    Raises `UnknownRegion` or `UnknownOrganisation` before anything is done, and `RedisUnavailable`.
+    Raises what `cache_clear` does.
     """
     _require([region], [org])
     keys = [Key(region, org, each) for each in product(*map(_meanings, parts))]
@@ -74,7 +75,7 @@ def cache_clear_key(*, region: str, org: str, parts: Sequence[str | int], user: 
 
 
 def cache_clear_rows(*, rows: QuerySet[Any], user: Operator | None = None) -> None:
-    """Forget, on every host, whatever the regions declare to depend on these rows. Raises `RedisUnavailable`."""
+    """Forget, on every host, whatever the regions declare to depend on these rows. Raises what `cache_clear` does."""
     items = _depending(rows)
     with _explained("Clearing did not finish"), atomic():
         _record(CacheEvent.Action.CLEAR, map(_target, items), user)
@@ -162,7 +163,7 @@ def _explained(what_happened: str) -> Iterator[None]:
     try:
         yield
     except (RedisUnavailable, MarkFailed) as error:
-        reason = error if isinstance(error, RedisUnavailable) else error.__cause__ or error
+        reason = error.__cause__ if isinstance(error.__cause__, HostFileError) else error
         raise RedisUnavailable(f"{what_happened}: {reason}. Try again; doing it twice does no harm.") from error
 
 

@@ -287,7 +287,7 @@ class Region(Generic[S]):
     def invalidate(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> None:
         """Make one key stale on all hosts, now and again when the open transaction commits.
 
-        Raises `MarkFailed` when Redis is out of reach.
+        What Redis does not hear waits in the outbox. Raises `MarkFailed` when that cannot be used either.
         """
         self._invalidate(Key(self.name, org, parts, using), using)
 
@@ -296,14 +296,14 @@ class Region(Generic[S]):
         self._invalidate(Scope(self.name, org), using)
 
     def _invalidate(self, item: Key | Scope, alias: str) -> None:
-        invalidate([item])
+        invalidate([item], using=alias)
         if in_transaction(alias):
             note(alias, [item])
 
     def clear(self, org: str | None = None) -> None:
         """Forget the region, or an organisation in it, on all hosts: one small write, whatever it holds.
 
-        Raises `RedisUnavailable`; nothing is cleared then.
+        What Redis does not hear waits in the outbox. Raises `MarkFailed` when that cannot be used either.
         """
         clear(self.name, org)
 

@@ -45,15 +45,21 @@ def command(*words: Any) -> Command:
     return Command(words)
 
 
-_NOW = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+_ONLY_WRITERS = """
 -- Somebody else's value under the name of the pending writers would refuse every write for ever.
 local function only_writers(name)
   local kind = redis.call('TYPE', name).ok
   if kind ~= 'zset' and kind ~= 'none' then redis.call('DEL', name) end
 end
 """
+
+_NOW = (
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+    + _ONLY_WRITERS
+)
 
 #: key epoch; argument a fresh one. Answers the epoch, made anew when there is none or the key is somebody else's.
 EPOCH = Script(
@@ -112,12 +118,16 @@ redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
 )
 
 # Written even when the mark is gone, so that whoever watches the key hears that the commit is done.
-_LEAVE = """
+_LEAVE = (
+    _ONLY_WRITERS
+    + """
+only_writers(pending)
 if redis.call('ZREM', pending, ARGV[1]) == 0 then
   redis.call('ZADD', pending, 0, ARGV[1])
   redis.call('ZREM', pending, ARGV[1])
 end
 """
+)
 
 #: keys value, lease, pending; argument commit id.
 UNMARK = Script("local pending = KEYS[3]\n" + _LEAVE + "redis.call('DEL', KEYS[1], KEYS[2])\n")

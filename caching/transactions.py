@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from caching.conf import conf
 from caching.invalidation import Invalidation, invalidate
 from caching.keys import Key, Scope
+from caching.marks import Clear, Item
 
 __all__ = ["atomic", "dirty_keys", "in_transaction", "may_be_old", "note", "open_notes", "wrap_connection"]
 
@@ -23,14 +24,18 @@ _CURSORS = "_caching_cursors"
 
 
 class Notes:
-    """The keys and scopes that one transaction dirties; many keys of one scope become the scope."""
+    """What one transaction makes stale; many keys of one scope become the scope."""
 
     def __init__(self) -> None:
         self.keys: set[Key] = set()
         self.scopes: set[Scope] = set()
+        self.clears: set[Clear] = set()
         self._count: Counter[Scope] = Counter()
 
-    def add(self, item: Key | Scope) -> None:
+    def add(self, item: Item) -> None:
+        if isinstance(item, Clear):
+            self.clears.add(item)
+            return
         if isinstance(item, Key):
             if item in self.keys or item.scope in self.scopes:
                 return
@@ -42,6 +47,9 @@ class Notes:
         if item not in self.scopes:
             self.scopes.add(item)
             self.keys = {key for key in self.keys if key.scope != item}
+
+    def all(self) -> tuple[Item, ...]:
+        return (*self.keys, *self.scopes, *self.clears)
 
     def covers(self, key: Key) -> bool:
         return key in self.keys or key.scope in self.scopes
@@ -68,11 +76,11 @@ def may_be_old(alias: str) -> bool:
     return connection.vendor == "sqlite" and bool(connection.__dict__.get(_CURSORS))
 
 
-def note(alias: str, items: Iterable[Key | Scope]) -> None:
+def note(alias: str, items: Iterable[Item]) -> None:
     """Note what the open transaction dirties; without one the write has been committed, and acts at once."""
     connection = connections[alias]
     if not in_transaction(alias):
-        invalidate(items)
+        invalidate(items, using=alias)
         return
     notes = connection.__dict__.get(_NOTES) or _remember(connection, Notes())
     for item in items:
@@ -122,13 +130,17 @@ def _committing(connection: BaseDatabaseWrapper, commit: Callable[[], Any]) -> C
             commit()
             return
         # Only a DatabaseError may leave this function before the commit: Django rolls back for no other.
+        invalidation = None
         try:
-            invalidation = Invalidation((*notes.keys, *notes.scopes))
+            invalidation = Invalidation(notes.all(), connection, commit)
             invalidation.begin()
+            invalidation.refresh()
         except DatabaseError:
             _remember(connection, notes)
             raise
         except BaseException:
+            if invalidation is not None:
+                invalidation.abandon()
             connection.rollback()
             raise
         try:

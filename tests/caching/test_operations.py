@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import OperationalError
 from django.db.models import QuerySet
 from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
-from caching import invalidation
+from caching import invalidation, outbox
 from caching.errors import HostFileError, MarkFailed, RedisUnavailable, UnknownKey, UnknownOrganisation, UnknownRegion
 from caching.keys import Key
-from caching.models import CacheEvent
+from caching.models import CacheEvent, PendingInvalidation
 from caching.operations import (
     cache_clear,
     cache_clear_key,
@@ -51,11 +54,6 @@ def served(*dishes: Dish) -> list[str | None]:
 
 def rename_dish_unnoticed(dish: Dish, name: str) -> None:
     QuerySet(Dish).filter(pk=dish.pk).update(name=name)
-
-
-def shop_of_unmarked() -> Shop:
-    QuerySet(Shop).bulk_create([Shop(slug="tea", name="old")])
-    return Shop(slug="tea")
 
 
 @pytest.mark.parametrize(
@@ -238,16 +236,41 @@ def test_warming_rows_loads_what_is_hot_of_their_shops() -> None:
 
 
 @pytest.mark.usefixtures("redis_down")
-def test_without_redis_nothing_is_recorded_and_the_error_says_to_try_again() -> None:
-    shop = shop_of_unmarked()
+def test_without_redis_a_clear_waits_in_the_outbox_and_is_recorded() -> None:
+    shop = shop_of()
+    PendingInvalidation.objects.all().delete()
 
-    for operation in (
-        lambda: cache_clear(),
-        lambda: cache_clear_key(region="dish", org=shop.pk, parts=["x"]),
-        lambda: cache_clear_rows(rows=Shop.objects.all()),
-    ):
-        with pytest.raises(RedisUnavailable, match=r"Clearing did not finish: Redis did not answer.* Try again"):
-            operation()
+    cache_clear()
+    cache_clear(regions=["menu"], orgs=["tea"])
+    cache_clear_key(region="labels", org=shop.pk, parts=[])
+    cache_clear_rows(rows=Shop.objects.all())
+
+    waiting = list(PendingInvalidation.objects.values_list("kind", "name"))
+    assert waiting[:3] == [("clear", "e:"), ("clear", "e:s:{tea}:menu"), ("key", "{tea}:labels")]
+    assert set(waiting[3:]) == {("key", "{tea}:shop"), ("scope", "{tea}:tally")}
+    assert len(events()) == 5
+
+
+@pytest.mark.usefixtures("redis_down")
+@pytest.mark.parametrize("clear", [cache_clear, partial(cache_clear_key, region="shop", org="tea", parts=[])])
+def test_a_clear_that_not_even_the_outbox_takes_is_not_recorded_and_says_to_try_again(
+    clear: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise OperationalError("no such table")
+
+    shop_of()
+    monkeypatch.setattr(outbox, "insert", broken)
+
+    with pytest.raises(RedisUnavailable, match=r"Clearing did not finish: .* no such table\. Try again"):
+        clear()
+
+    assert events() == []
+
+
+@pytest.mark.usefixtures("redis_down")
+def test_without_redis_nothing_is_warmed_and_the_error_says_to_try_again() -> None:
+    shop = shop_of()
     for operation in (lambda: cache_warm(), lambda: cache_warm_key(region="shop", org=shop.pk, parts=[])):
         with pytest.raises(RedisUnavailable, match=r"Nothing was warmed: Redis did not answer.* Try again"):
             operation()
@@ -258,7 +281,7 @@ def test_without_redis_nothing_is_recorded_and_the_error_says_to_try_again() -> 
 def test_a_full_table_of_writers_is_told_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     shop_of()
 
-    def full(items: object) -> None:
+    def full(items: object, **options: object) -> None:
         raise MarkFailed("The write was rolled back.") from HostFileError("Too many processes.")
 
     monkeypatch.setattr(invalidation, "invalidate", full)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.test.utils import override_settings
 
-from caching import CachingError, Region, UnknownRegion
-from caching.errors import MarkFailed, RedisUnavailable
+from caching import CachingError, Region, UnknownRegion, outbox
+from caching.errors import MarkFailed
 from caching.invalidation import clear
 from caching.keys import Key
 from caching.registry import registry
@@ -126,12 +126,13 @@ def test_clearing_an_unknown_region_names_the_known_ones() -> None:
         clear("shoppe")
 
 
-def test_clearing_without_an_answer_from_redis_is_an_error(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def silent(commands: Any) -> None:
-        raise RedisUnavailable("gone")
+@pytest.mark.usefixtures("redis_down")
+def test_clearing_without_redis_and_outbox_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("no such table")
 
-    monkeypatch.setattr(runtime.redis, "execute", silent)
-    with pytest.raises(RedisUnavailable):
+    monkeypatch.setattr(outbox, "insert", broken)
+    with pytest.raises(MarkFailed):
         shop.clear("corner")
     with pytest.raises(MarkFailed):
         shop.invalidate("corner")

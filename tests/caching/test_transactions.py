@@ -11,6 +11,7 @@ from django.db import Error, OperationalError, connection, connections, transact
 from django.db.utils import InterfaceError
 from django.test import TestCase
 
+from caching import outbox
 from caching.epochs import guard_names, wide_names
 from caching.errors import HostFileError, MarkFailed, RedisUnavailable
 from caching.hostfile import host_file_path
@@ -116,19 +117,24 @@ def test_a_commit_that_raises_leaves_the_marks_to_run_out(
     assert not redis.exists(guard_names(KEY)[0])
 
 
-def test_a_mark_that_cannot_be_placed_fails_the_write_and_keeps_the_old_row(
+def test_a_write_that_neither_redis_nor_the_outbox_can_be_told_of_fails_and_keeps_the_old_row(
     redis: Any, corner: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(commands: Any) -> None:
         raise RedisUnavailable("gone")
 
-    with monkeypatch.context() as patch, pytest.raises(MarkFailed, match="refused"):
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise InterfaceError("the connection broke")
+
+    with monkeypatch.context() as patch, pytest.raises(MarkFailed, match=r"refused: gone, .* the connection broke"):
         patch.setattr(runtime.redis, "execute", silent)
+        patch.setattr(outbox, "insert", broken)
         corner.name = "new"
         corner.save()
     assert Shop.objects.get().name == "old"
     assert shop.get("corner").name == "old"
     assert runtime.stamps is not None
+    runtime.relay.tick()
     assert not runtime.stamps.pending_slots()
 
 
@@ -154,12 +160,15 @@ def test_an_interrupt_while_marking_rolls_back(corner: Shop, monkeypatch: pytest
     assert Shop.objects.get().name == "old", "Django commits when anything but a DatabaseError leaves commit()"
 
 
-def test_marks_that_cannot_be_taken_off_run_out_and_the_write_stands(
+def test_marks_that_cannot_be_taken_off_at_all_run_out_and_the_write_stands(
     redis: Any, corner: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tier = runtime.redis
     assert tier is not None
     execute, calls = tier.execute, []
+
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise InterfaceError("the connection broke")
 
     def silent_after_the_mark(commands: Any) -> Any:
         calls.append(commands)
@@ -169,6 +178,7 @@ def test_marks_that_cannot_be_taken_off_run_out_and_the_write_stands(
 
     with monkeypatch.context() as patch:
         patch.setattr(tier, "execute", silent_after_the_mark)
+        patch.setattr(outbox, "insert", broken)
         corner.name = "new"
         corner.save()
     assert "run out" in caplog.text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from caching.errors import MarkFailed, RedisUnavailable
+from caching.errors import HostFileError, MarkFailed
 from caching.keys import Key
 from caching.runtime import runtime
 from caching.transactions import note, open_notes
@@ -39,15 +39,15 @@ def test_turning_autocommit_on_commits_and_so_invalidates(tiers: str, corner: Sh
 def test_a_commit_by_hand_that_was_refused_is_marked_when_it_is_tried_again(
     redis: Any, corner: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent(commands: Any) -> None:
-        raise RedisUnavailable("gone")
+    def full(slots: Any) -> None:
+        raise HostFileError("full")
 
     shop.get("corner")
     transaction.set_autocommit(False)
     corner.name = "new"
     corner.save()
     with monkeypatch.context() as patch, pytest.raises(MarkFailed):
-        patch.setattr(runtime.redis, "execute", silent)
+        patch.setattr(runtime.stamps, "pend", full)
         transaction.commit()
     transaction.commit()
     transaction.set_autocommit(True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from caching import invalidation, reading
+from caching import exchange, marks
 from caching.invalidation import Invalidation
 from caching.scripts import _NOW, Script
 from caching.stamps import SLOTS, Stamps
@@ -16,6 +16,12 @@ __all__ = ["SABOTAGES", "install"]
 def _no_mark() -> None:
     """Nothing happens before the commit: neither records nor marks nor stamps."""
     Invalidation.begin = lambda self: None  # type: ignore[method-assign]
+    _nothing_is_renewed()
+
+
+def _nothing_is_renewed() -> None:
+    # Marks placed anew would make up for those that are missing.
+    Invalidation.refresh = Invalidation.keep = lambda self: None  # type: ignore[method-assign]
 
 
 def _no_stamps() -> None:
@@ -25,8 +31,8 @@ def _no_stamps() -> None:
 
 def _no_lease() -> None:
     """Every miss gets a lease, and every fill is accepted."""
-    reading.LEASE = Script("redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 'taken'")  # type: ignore[misc]
-    reading.FILL = Script(  # type: ignore[misc]
+    exchange.LEASE = Script("redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 'taken'")  # type: ignore[misc]
+    exchange.FILL = Script(  # type: ignore[misc]
         "if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end return 1"
     )
 
@@ -35,24 +41,26 @@ def _no_unmark() -> None:
     """Nothing happens after the commit: marks and records run out by themselves, stamps stay."""
 
     def finish(self: Invalidation) -> None:
+        self._stop_keeping()
         if self._stamps is not None:
             self._stamps.leave(self._records)
 
     Invalidation.finish = finish  # type: ignore[method-assign]
+    _nothing_is_renewed()
 
 
 def _second_writer() -> None:
     """There is room for one pending writer per key: the next takes its place, and who leaves takes it away."""
-    invalidation.MARK = Script(  # type: ignore[misc]
+    marks.MARK = Script(  # type: ignore[misc]
         _NOW + "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3]) redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])"
     )
-    invalidation.UNMARK = Script("redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])")  # type: ignore[misc]
-    invalidation.WIDE_MARK = Script(  # type: ignore[misc]
+    marks.UNMARK = Script("redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])")  # type: ignore[misc]
+    marks.WIDE_MARK = Script(  # type: ignore[misc]
         _NOW
         + "redis.call('DEL', KEYS[2]) redis.call('SET', KEYS[1], ARGV[3]) "
         + "redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])"
     )
-    invalidation.WIDE_UNMARK = Script(  # type: ignore[misc]
+    marks.WIDE_UNMARK = Script(  # type: ignore[misc]
         "redis.call('DEL', KEYS[2]) redis.call('SET', KEYS[1], ARGV[2])"
     )
     pend, unpend = Stamps.pend, Stamps.unpend

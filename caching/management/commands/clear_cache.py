@@ -8,6 +8,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from caching.management.operator import OperatorCommand, add_targets
 from caching.operations import cache_clear
+from caching.runtime import runtime
+
+_LATER = "Redis did not answer. The clear is in the outbox, and reaches other servers when Redis is back."
 
 
 class Command(OperatorCommand):
@@ -30,3 +33,5 @@ class Command(OperatorCommand):
         what = f"{', '.join(regions)}" if regions else "all cached copies"
         whose = f" of {', '.join(orgs)}" if orgs else ""
         self.stdout.write(self.style.SUCCESS(f"Cleared {what}{whose}."))
+        if runtime.redis is not None and not runtime.breaker.closed:
+            self.stdout.write(_LATER)

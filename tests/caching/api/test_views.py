@@ -8,7 +8,7 @@ import pytest
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from caching.models import CacheEvent
+from caching.models import CacheEvent, PendingInvalidation
 from caching.runtime import runtime
 from caching.stats import describe
 from restaurant.profiles.models import User
@@ -219,7 +219,20 @@ def test_an_unknown_region_in_the_address_is_404() -> None:
 
 
 @pytest.mark.usefixtures("redis_down")
-@pytest.mark.parametrize("address", ["shop/clear/", "shop/warm/", "clear/", "warm/"])
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("address", ["shop/clear/", "clear/"])
+def test_without_redis_a_clear_is_accepted_and_waits_in_the_outbox(address: str) -> None:
+    body = {} if address.startswith("shop") else {"all": True}
+
+    response = client_of(operator(CLEAR, WARM)).post(CACHES + address, body)
+
+    assert response.status_code == 200, response.content
+    assert PendingInvalidation.objects.filter(kind="clear").exists()
+    assert CacheEvent.objects.exists()
+
+
+@pytest.mark.usefixtures("redis_down")
+@pytest.mark.parametrize("address", ["shop/warm/", "warm/"])
 def test_without_redis_the_answer_is_503_with_a_time_to_try_again(address: str) -> None:
     body = {} if address.startswith("shop") else {"all": True}
 

@@ -16,10 +16,9 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.usefixtures("redis_down")
 @pytest.mark.django_db(transaction=True)
 def test_without_redis_a_command_says_so() -> None:
-    for command, arguments in (("clear_cache", ["--all"]), ("warm_cache", [])):
-        with pytest.raises(CommandError, match="Redis did not answer") as caught:
-            call_command(command, *arguments)
-        assert caught.value.returncode == 1
+    with pytest.raises(CommandError, match="Redis did not answer") as caught:
+        call_command("warm_cache")
+    assert caught.value.returncode == 1
 
 
 @pytest.mark.parametrize("command", ["warm_cache", "clear_cache"])

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from caching.models import CacheEvent
+from caching.models import CacheEvent, PendingInvalidation
 from tests.caching.operators import rename_unnoticed, shop_of
 from tests.shop import cached
 
@@ -57,3 +57,16 @@ def test_a_wrong_call_clears_nothing(arguments: list[str], message: str) -> None
 
     assert caught.value.returncode == 1
     assert cached.shop.get("tea") == cached.ShopCopy(slug="tea", name="old")
+
+
+@pytest.mark.usefixtures("redis_down")
+def test_without_redis_it_says_that_the_clear_is_in_the_outbox() -> None:
+    out = StringIO()
+
+    call_command("clear_cache", "--all", stdout=out)
+
+    assert out.getvalue().splitlines() == [
+        "Cleared all cached copies.",
+        "Redis did not answer. The clear is in the outbox, and reaches other servers when Redis is back.",
+    ]
+    assert PendingInvalidation.objects.get().kind == "clear"

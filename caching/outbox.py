@@ -1,0 +1,130 @@
+"""What Redis could not be told lies in the database, beside the rows that changed, until it has been told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from django.apps import apps
+from django.db import Error, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Count, Min, Model, Q, QuerySet
+from django.db.models.sql import InsertQuery
+
+from caching.conf import conf
+from caching.marks import Item, Told, told, unmark
+
+if TYPE_CHECKING:
+    from caching.models import PendingInvalidation
+    from caching.tiers.redis import RedisTier
+
+__all__ = ["Outbox", "Waiting", "aliases", "insert"]
+
+logger = logging.getLogger("caching")
+
+# Rows that Redis hears of in one round trip.
+_BATCH: Final = 500
+
+
+def _model() -> type[PendingInvalidation]:
+    # This module is imported before the models may be.
+    return apps.get_model("caching", "PendingInvalidation")
+
+
+def aliases() -> list[str]:
+    """Return the databases that may have an outbox."""
+    return [alias for alias in connections if router.allow_migrate_model(alias, _model())]
+
+
+def insert(connection: BaseDatabaseWrapper, items: Iterable[Item], *, commit_id: str, writer: str) -> None:
+    """Insert a row for each item, in whatever transaction the connection has open. Raises `django.db.Error`."""
+    model = _model()
+    rows: list[Model] = []
+    for item in items:
+        kind, name = told(item)
+        region = item.region or ""
+        rows.append(model(prefix=conf.PREFIX, kind=kind, name=name, region=region, commit_id=commit_id, writer=writer))
+    fields = list(model._meta.concrete_fields)
+    size = connection.ops.bulk_batch_size(fields, rows) or len(rows)
+    for start in range(0, len(rows), size):
+        # Not bulk_create: its `atomic` would meddle with a transaction that is just being committed, and `using=` might
+        # be another connection than the one that commits.
+        query = InsertQuery(model)
+        query.insert_values(fields, rows[start : start + size])
+        query.get_compiler(connection=connection).execute_sql()
+
+
+class Waiting(NamedTuple):
+    """How many rows wait in the outbox, and since when the oldest does (None: none waits)."""
+
+    depth: int
+    since: datetime | None
+
+
+class Outbox:
+    """The outbox of one database. Methods raise `django.db.Error`, as any query does.
+
+    A database that has not got the table yet holds nothing.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        self._has_table = False
+        self._complaint = ""
+
+    def deliver(self, tier: RedisTier) -> int:
+        """Tell Redis of all that waits, the oldest first, and remove what it has heard; return how many rows.
+
+        Raises `RedisUnavailable`; what was not delivered then stays. What cannot be removed was delivered all the same
+        (a relay of another host may just be removing it, or the database may be a replica), and is delivered again.
+        """
+        count = 0
+        last: PendingInvalidation | None = None
+        while rows := self._waiting_behind(last):
+            tier.execute([unmark(Told(row.kind, row.name), row.commit_id) for row in rows], probe=True)
+            count += len(rows)
+            last = rows[-1]
+            self._remove(rows)
+        return count
+
+    def holds(self, writer: str, region: str) -> bool:
+        """Whether something of the region waits that this writer inserted, or one of all regions."""
+        return self._table_exists() and self._ours().filter(writer=writer, region__in=("", region)).exists()
+
+    def waiting(self) -> Waiting:
+        """Return how much waits, and since when."""
+        if not self._table_exists():
+            return Waiting(0, None)
+        found = self._ours().aggregate(depth=Count("pk"), since=Min("created"))
+        return Waiting(found["depth"], found["since"])
+
+    def _ours(self) -> QuerySet[PendingInvalidation]:
+        # Another project in the same database has a relay of its own.
+        return _model().objects.using(self.alias).filter(prefix=conf.PREFIX)
+
+    def _waiting_behind(self, last: PendingInvalidation | None) -> Sequence[PendingInvalidation]:
+        if not self._table_exists():
+            return []
+        rows = self._ours().order_by("created", "id")
+        if last is not None:
+            # Not from the start: what cannot be removed would be met again and again.
+            rows = rows.filter(Q(created__gt=last.created) | Q(created=last.created, id__gt=last.id))
+        return list(rows[:_BATCH])
+
+    def _remove(self, rows: Sequence[PendingInvalidation]) -> None:
+        complaint = ""
+        try:
+            self._ours().filter(pk__in=[row.pk for row in rows]).delete()
+        except Error as error:
+            complaint = f"{type(error).__name__}: {error}"
+        if complaint and complaint != self._complaint:
+            logger.warning("Delivered rows of the outbox of %s could not be removed: %s", self.alias, complaint)
+        self._complaint = complaint
+
+    def _table_exists(self) -> bool:
+        if not self._has_table:
+            table = _model()._meta.db_table
+            self._has_table = table in connections[self.alias].introspection.table_names()
+        return self._has_table
