@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Model
 from django.db.models.constants import LOOKUP_SEP
@@ -15,10 +15,13 @@ from caching.keys import Key, Scope
 if TYPE_CHECKING:
     from caching.regions import Region
 
-__all__ = ["DependencyMap", "On", "Row", "concrete", "sees_writes_of"]
+__all__ = ["UNKNOWN", "DependencyMap", "On", "Row", "concrete", "sees_writes_of"]
 
 #: The values of a row at the paths that keys are made of.
 Row = Mapping[str, Any]
+
+#: In a row: a value that only the database knows, and does not tell.
+UNKNOWN: Final = object()
 
 
 @dataclass(frozen=True)
@@ -105,4 +108,7 @@ class DependencyMap:
             if org is None or None in parts:
                 # A row that hangs on nothing has no key.
                 continue
-            yield Scope(region.name, str(org)) if on.parts is None else Key(region.name, str(org), parts, alias)
+            if on.parts is None or UNKNOWN in parts:
+                yield Scope(region.name, str(org))
+            else:
+                yield Key(region.name, str(org), parts, alias)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cache, partial
+from itertools import islice, product
 from typing import Any, TypeVar, cast
 
-from django.db import connections
+from django.db import NotSupportedError, connections
 from django.db.models import Field, ForeignKey, Model
 from django.db.models.constants import LOOKUP_SEP
 
-from caching.dependencies import Row
+from caching.dependencies import UNKNOWN, Row
 from caching.registry import registry
 from caching.transactions import note
 
@@ -47,24 +48,76 @@ def row_of(instance: Model) -> Row | None:
     for path in registry.dependencies.paths(type(instance)):
         if LOOKUP_SEP in path:
             return None
-        field = _column(type(instance), path)
-        value = getattr(instance, field.attname)
-        if hasattr(value, "resolve_expression"):
+        row[path] = value = _value(instance, _column(type(instance), path))
+        if value is UNKNOWN:
             return None
-        # What was assigned may be text where a row has a UUID or a date: another key.
-        row[path] = (field.target_field if isinstance(field, ForeignKey) else field).to_python(value)
     return row
 
 
+def _value(instance: Model, field: Field[Any, Any]) -> Any:
+    value = getattr(instance, field.attname)
+    if hasattr(value, "resolve_expression"):
+        return UNKNOWN
+    # What was assigned may be text where a row has a UUID or a date: another key.
+    return (field.target_field if isinstance(field, ForeignKey) else field).to_python(value)
+
+
 def rows_of(instances: Iterable[Model], alias: str) -> Iterator[Row]:
-    """Yield the rows of saved instances, from memory where possible."""
+    """Yield the rows of saved instances, from memory where possible.
+
+    Raises `NotSupportedError` for a row of which neither instance nor database tells the organisation.
+    """
     remaining = iter(instances)
     while batch := list(islice(remaining, _BATCH)):
-        rows = [row_of(instance) for instance in batch]
+        known = [instance for instance in batch if instance.pk is not None]
+        rows = [row_of(instance) for instance in known]
         if None in rows:
-            yield from stored_rows(type(batch[0]), [instance.pk for instance in batch], alias)
+            yield from stored_rows(type(batch[0]), [instance.pk for instance in known], alias)
         else:
             yield from (row for row in rows if row is not None)
+        # bulk_create(ignore_conflicts=True) tells no primary keys, and some databases never do.
+        look = cache(partial(_rows_behind, type(batch[0]), alias))
+        for instance in batch:
+            if instance.pk is None:
+                yield from _rows_without_pk(instance, look)
+
+
+def _rows_without_pk(instance: Model, look: Callable[..., list[dict[str, Any]]]) -> Iterator[Row]:
+    model = type(instance)
+    own: dict[str, Any] = {}
+    behind: dict[str, list[str]] = {}
+    for path in registry.dependencies.paths(model):
+        first, _, rest = path.partition(LOOKUP_SEP)
+        field = _column(model, first)
+        if not field.concrete:
+            # Nothing points at a row of which nobody knows the primary key.
+            own[path] = None
+        elif field.primary_key:
+            own[path] = UNKNOWN
+        elif rest:
+            behind.setdefault(first, []).append(rest)
+        else:
+            own[path] = _value(instance, field)
+    if any(own.get(on.org) is UNKNOWN for _, on in registry.dependencies.of(model)):
+        raise NotSupportedError(
+            f"Nobody tells the primary keys of these rows of {model.__name__}, of which cache keys are made. Give them "
+            "when you create the rows, or save them one by one."
+        )
+    parents = [
+        look(first, tuple(rests), getattr(instance, _column(model, first).attname)) for first, rests in behind.items()
+    ]
+    for combination in product(*parents):
+        yield own | {path: value for part in combination for path, value in part.items()}
+
+
+def _rows_behind(
+    model: type[Model], alias: str, first: str, rests: tuple[str, ...], value: Any
+) -> list[dict[str, Any]]:
+    field = cast("ForeignKey[Any, Any]", _column(model, first))
+    parents = field.remote_field.model._base_manager.using(alias)
+    found = parents.filter(**{field.target_field.attname: value}).order_by().values(*rests)
+    names = {rest: first + LOOKUP_SEP + rest for rest in rests}
+    return [{names[rest]: row[rest] for rest in rests} for row in found] or [dict.fromkeys(names.values())]
 
 
 def note_rows(model: type[Model], rows: Iterable[Row], alias: str, *, changed: frozenset[str] | None = None) -> None:
