@@ -67,17 +67,18 @@ class ListRegion(Region[Any], Generic[S]):
         return entries
 
     def flying(self, kind: str, key: Key) -> Steps[None]:
-        return self._reading(kind, key, Counters()).flying()
+        return self._reading(kind, key).flying()
 
     def refreshing(self, key: Key) -> Steps[None]:
         # With Redis the list's own value ends there; without, the composed list here.
         kind = Reading.kind if runtime.redis is not None else _Composing.kind
-        return self._reading(kind, key, self.counters).refreshing()
+        return self._reading(kind, key).refreshing()
 
-    def _reading(self, kind: str, key: Key, counters: Counters) -> Reading:
+    def _reading(self, kind: str, key: Key) -> Reading:
+        # Nobody asked: these are no requests.
         if kind == _Composing.kind:
-            return _Composing(self, [key], counters=counters)
-        return Reading(self, [key], counters=counters, local=False)
+            return _Composing(self, [key], counters=Counters())
+        return Reading(self, [key], counters=Counters(), local=False)
 
     def mended(self, key: Key, refs: Refs, parts: list[Entry], outdated: list[int]) -> Steps[Entry]:
         keys = self.item_keys(key, refs)
@@ -146,7 +147,7 @@ class _Composing(Reading):
         self._led = set(led)
         try:
             if not self._note(led):
-                self._counters.refreshed += len(led)
+                self._region.counters.refreshed += len(led)
                 for key in led:
                     yield from self._compose(key, may_keep=True)
         finally:

@@ -184,7 +184,7 @@ class Region(Generic[S]):
 
     def refreshing(self, key: Key) -> Steps[None]:
         """Return the steps that load a key anew before it expires; nothing if somebody else does."""
-        return Reading(self, [key], counters=self.counters).refreshing()
+        return Reading(self, [key], counters=Counters()).refreshing()
 
     @property
     def loader(self) -> Callable[..., Any]:

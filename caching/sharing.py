@@ -1,0 +1,155 @@
+"""How a read shares flights with the others of its process; what it does in those it leads, its kind knows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from caching.conf import conf
+from caching.flights import NOTHING, Landing, Seat
+from caching.keys import Key
+from caching.noting import Noted, note_stamps
+from caching.runtime import runtime
+from caching.stats import Counters
+from caching.steps import Join, Steps
+from caching.tiers.local import Entry
+
+if TYPE_CHECKING:
+    from caching.regions import Region
+
+__all__ = ["Sharing"]
+
+# Flights that a read waits for before it loads for itself: the one it finds, and the one after that.
+_FLIGHTS_WAITED_FOR: Final = 2
+
+
+class Sharing(ABC):
+    """A read that joins the flights others lead and leads its own.
+
+    `_obtain` finds an entry for each key of a flight, or hands flights over to the refresher and returns the seats.
+    """
+
+    #: Of its flights.
+    kind: ClassVar[str]
+
+    def __init__(self, region: Region[Any], counters: Counters, *, local: bool) -> None:
+        self._region = region
+        self._counters = counters
+        # Of this moment: what is kept in a tier that was dropped meanwhile is kept for nobody.
+        self._tier = runtime.local
+        self._uses_local = local
+        self._flights = runtime.flights
+        self._entries: dict[Key, Entry] = {}
+        self._noted: dict[Key, Noted] = {}
+        self._led: set[Key] = set()
+        self._early: list[Key] = []
+        self._from_database: set[Key] = set()
+        #: Loaded in a transaction, or under an old snapshot: right for this caller alone.
+        self._private: set[Key] = set()
+        self._error: Exception | None = None
+        #: Whether the database was asked, by this read or by the flight it joined.
+        self.loaded = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether something was loaded in a transaction, or under an old snapshot."""
+        return bool(self._private)
+
+    @property
+    def shared_error(self) -> Exception | None:
+        """What the load raised, if others would meet it, too."""
+        return self._error
+
+    @abstractmethod
+    def _obtain(self, keys: list[Key], dirty: set[Key], patient: bool) -> Steps[dict[Key, Seat]]: ...
+
+    @abstractmethod
+    def _wait_a_little(self, seats: dict[Key, Seat]) -> Steps[None]: ...
+
+    def _note(self, keys: Iterable[Key]) -> set[Key]:
+        noted, pending = note_stamps(keys)
+        self._noted.update(noted)
+        return pending
+
+    def _find(self, wanted: list[Key], dirty: set[Key]) -> Steps[None]:
+        # Nobody else may have what only this transaction sees.
+        alone = [key for key in wanted if key in dirty]
+        shared = [key for key in wanted if key not in dirty]
+        for waited_for in range(_FLIGHTS_WAITED_FOR):
+            led, joined = self._flights.board(self.kind, shared)
+            self._led = set(led)
+            # The flight that was missed by a moment may have left its result.
+            self._find_again(led)
+            if alone or self._led:
+                yield from self._fly([*alone, *self._led], dirty)
+            alone = []
+            shared = (yield from self._join(joined, or_fresh=waited_for > 0)) if joined else []
+        if shared:
+            yield from self._fly(shared, dirty)
+
+    def _find_again(self, led: Iterable[Key]) -> None:
+        if self._uses_local:
+            for key in led:
+                entry = runtime.find(key.local)
+                if entry is not None:
+                    self._entries[key] = entry
+                    self._counters.local_hits += 1
+                    self._led.discard(key)
+                    landing = Landing(entry, accepted=True, fresh=True, loaded=False, error=None)
+                    self._flights.land(self.kind, key, landing)
+
+    def _join(self, joined: dict[Key, Seat], *, or_fresh: bool) -> Steps[list[Key]]:
+        landings: dict[Key, Landing] = yield Join(joined, conf.LEASE_SECONDS)
+        left = []
+        for key in joined:
+            landing = landings.get(key, NOTHING)
+            if landing.error is not None:
+                raise landing.error
+            if landing.entry is None or not (landing.accepted or (or_fresh and landing.fresh)):
+                left.append(key)
+                continue
+            self._entries[key] = landing.entry
+            self.loaded |= landing.loaded
+            counters = self._counters
+            counters.joined += 1
+            counters.misses += landing.loaded
+            counters.redis_hits += not landing.loaded
+        return left
+
+    def _fly(self, keys: list[Key], dirty: set[Key], *, patient: bool = False) -> Steps[None]:
+        try:
+            handed_over = yield from self._obtain(keys, dirty, patient)
+        finally:
+            # Also when the caller was cancelled: those who wait must not wait for nobody.
+            self._land()
+        # Only now: the refresher leads flights of its own.
+        for key in self._early:
+            runtime.refresher.refresh(self._region, key)
+        if handed_over:
+            yield from self._wait_a_little(handed_over)
+
+    def _land(self) -> None:
+        for key in self._led:
+            self._flights.land(self.kind, key, self._landing(key))
+        self._led = set()
+
+    def _landing(self, key: Key) -> Landing:
+        entry = self._entries.get(key)
+        if entry is None:
+            return Landing(None, accepted=False, fresh=False, loaded=False, error=self._error)
+        fresh = not entry.stale and key not in self._private
+        return Landing(
+            entry,
+            accepted=fresh and entry.may_be_kept and self._is_unchanged(key),
+            fresh=fresh,
+            loaded=key in self._from_database,
+            error=None,
+        )
+
+    def _is_unchanged(self, key: Key) -> bool:
+        noted, stamps = self._noted.get(key), runtime.stamps
+        # Without stamps only Redis can tell, and it accepts no fill that a write came before.
+        if noted is None or stamps is None:
+            return key in self._from_database
+        return stamps.note(noted.slots) == noted.stamps
