@@ -22,11 +22,14 @@ class Noted(NamedTuple):
 def note_stamps(keys: Iterable[Key]) -> tuple[dict[Key, Noted], set[Key]]:
     """Return what was noted for each key, and the keys that a writer of this host is just changing.
 
-    Both are empty without stamps: local memory is off then, and Redis alone keeps the promises.
+    Without stamps local memory is off, and nothing is noted; the writers that count are those of this process then that
+    could not reach Redis.
     """
     stamps = runtime.stamps
     if stamps is None:
-        return {}, set()
+        relay = runtime.relay if runtime.redis is not None else None
+        undelivered = relay.undelivered.regions if relay is not None else ()
+        return {}, {key for key in keys if key.region in undelivered}
     noted = {}
     for key in keys:
         slots = slots_of(key)

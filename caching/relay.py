@@ -199,7 +199,8 @@ class Relay:
         """Go rounds in this thread until `stopping` is set."""
         self._look_first()
         while not stopping.wait(conf.RELAY_SECONDS):
-            self.tick()
+            self._guarded(self.tick)
+        self._lock.release()
 
     def _relay_in_thread(self) -> None:
         try:

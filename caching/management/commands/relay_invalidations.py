@@ -1,0 +1,62 @@
+"""Delivers what Redis could not be told, where server processes may have no threads of their own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import Error
+
+from caching.errors import RedisUnavailable
+from caching.management.operator import OperatorCommand
+from caching.runtime import runtime
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Command(OperatorCommand):
+    help = (
+        "Deliver invalidations that wait in the database because Redis did not answer. Server processes do so by "
+        "themselves, unless CACHING['BACKGROUND'] is off."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="deliver what waits now, say how much it was, and end")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        # In this order: the tier makes the relay.
+        redis, relay = runtime.redis, runtime.relay
+        if redis is None or relay is None:
+            raise CommandError("No Redis is configured (CACHING['REDIS_ALIAS']), so nothing can be delivered.")
+        # The work is done here, and not twice.
+        relay.stop()
+        if options["once"]:
+            try:
+                relay.drain()
+            except (RedisUnavailable, Error) as error:
+                raise CommandError(f"Not all was delivered: {error}. {_count(relay.describe()['depth'])}.") from error
+            self.stdout.write(self.style.SUCCESS(f"Delivered {relay.delivered}."))
+            return
+        with _told_to_end() as ended:
+            self.stdout.write("Delivering what Redis could not be told. Ctrl-C ends this.")
+            relay.run(ended)
+        self.stdout.write(f"Ended. Delivered {relay.delivered}.")
+
+
+def _count(depth: int | None) -> str:
+    return "The outbox cannot be read" if depth is None else f"Waiting: {depth}"
+
+
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    ended = threading.Event()
+    before = {each: signal.signal(each, lambda *_: ended.set()) for each in _SIGNALS}
+    try:
+        yield ended
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
