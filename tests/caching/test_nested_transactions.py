@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connections, transaction
 
 from caching.runtime import runtime
 from caching.transactions import open_notes
+from tests.elsewhere import elsewhere
 from tests.shop.cached import dish, menu, shop
 from tests.shop.models import Dish, Shop
-
-T = TypeVar("T")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,22 +22,6 @@ def soup() -> Dish:
     for slug in ("corner", "rival"):
         Shop.objects.create(slug=slug, name="old")
     return Dish.objects.create(shop_id="corner", name="soup")
-
-
-def _elsewhere(work: Callable[[], T]) -> T:
-    """Return what `work` returns in another thread, with a connection of its own."""
-    returned: list[T] = []
-
-    def run() -> None:
-        try:
-            returned.append(work())
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return returned[0]
 
 
 def _name(slug: str = "corner") -> str:
@@ -78,9 +59,9 @@ def test_what_a_savepoint_took_back_is_read_by_nobody_and_what_stands_by_all(tie
             assert _name() == _name("rival") == "inner"
             raise ZeroDivisionError
         assert (_name(), _name("rival")) == ("outer", "old")
-        assert _elsewhere(_name) == "old"
+        assert elsewhere(_name) == "old"
     assert (_name(), _name("rival")) == ("outer", "old")
-    assert _elsewhere(lambda: (_name(), _name("rival"))) == ("outer", "old")
+    assert elsewhere(lambda: (_name(), _name("rival"))) == ("outer", "old")
 
 
 def test_a_savepoint_by_hand_is_taken_back_the_same_way(tiers: str) -> None:
@@ -91,7 +72,7 @@ def test_a_savepoint_by_hand_is_taken_back_the_same_way(tiers: str) -> None:
         transaction.savepoint_rollback(savepoint)
         assert _name() == "old"
         _rename("outer")
-    assert _name() == _elsewhere(_name) == "outer"
+    assert _name() == elsewhere(_name) == "outer"
 
 
 def test_what_a_savepoint_kept_goes_with_the_transaction_around_it(tiers: str) -> None:
@@ -102,7 +83,7 @@ def test_what_a_savepoint_kept_goes_with_the_transaction_around_it(tiers: str) -
         assert _name() == "inner"
         raise ZeroDivisionError
     invalidations = shop.counters.invalidations
-    assert _name() == _elsewhere(_name) == "old"
+    assert _name() == elsewhere(_name) == "old"
     assert shop.counters.invalidations == invalidations
     assert not open_notes
 
@@ -112,9 +93,9 @@ def test_nothing_is_told_until_the_outermost_commit(tiers: str) -> None:
     with transaction.atomic():
         with transaction.atomic(), transaction.atomic(savepoint=False):
             _rename("new")
-        assert _elsewhere(_name) == "old"
+        assert elsewhere(_name) == "old"
         assert shop.counters.loads == 1, "the old one was a hit"
-    assert _elsewhere(_name) == "new"
+    assert elsewhere(_name) == "new"
 
 
 def test_a_list_and_its_items_take_back_together(tiers: str, soup: Dish) -> None:
@@ -126,7 +107,7 @@ def test_a_list_and_its_items_take_back_together(tiers: str, soup: Dish) -> None
             assert _menu() == ["bread", "broth"]
             raise ZeroDivisionError
         assert _menu() == ["soup"]
-        assert _elsewhere(_menu) == ["soup"]
+        assert elsewhere(_menu) == ["soup"]
     assert _menu() == ["soup"]
 
 
@@ -158,7 +139,7 @@ def test_coroutines_inside_a_transaction_see_its_writes_and_keep_nothing(
         assert async_names() == ("mine", ["broth"], "mine")
         assert runtime.local is not None
         assert not runtime.local.entries
-        assert _elsewhere(lambda: (_name(), _menu(), _name("rival"))) == ("old", ["soup"], "old")
+        assert elsewhere(lambda: (_name(), _menu(), _name("rival"))) == ("old", ["soup"], "old")
         assert async_names() == ("mine", ["broth"], "mine"), "what others have filled is not for us"
         transaction.set_rollback(True)
     assert async_names() == ("old", ["soup"], "old")
@@ -174,7 +155,7 @@ def test_coroutines_inside_a_savepoint_that_is_taken_back_leave_nothing(
             assert async_names() == ("inner", ["broth"], "old")
             transaction.set_rollback(True)
         assert async_names() == ("old", ["soup"], "old")
-    assert async_names() == _elsewhere(async_names) == ("old", ["soup"], "old")
+    assert async_names() == elsewhere(async_names) == ("old", ["soup"], "old")
 
 
 def test_the_writes_of_coroutines_belong_to_the_transaction_around_them(tiers: str) -> None:
@@ -182,8 +163,8 @@ def test_the_writes_of_coroutines_belong_to_the_transaction_around_them(tiers: s
     with transaction.atomic():
         async_to_sync(Shop.objects.filter(pk="corner").aupdate)(name="new")
         assert _name() == "new"
-        assert _elsewhere(_name) == "old"
-    assert _name() == _elsewhere(_name) == "new"
+        assert elsewhere(_name) == "old"
+    assert _name() == elsewhere(_name) == "new"
 
 
 # --- old snapshots ----------------------------------------------------------------------------------------------------
@@ -192,30 +173,30 @@ def test_the_writes_of_coroutines_belong_to_the_transaction_around_them(tiers: s
 def test_a_transaction_with_an_old_snapshot_fills_nothing(tiers: str, deferred: None) -> None:
     with transaction.atomic():
         assert Shop.objects.get(pk="corner").name == "old"
-        _elsewhere(lambda: _rename("new"))
+        elsewhere(lambda: _rename("new"))
         assert Shop.objects.get(pk="corner").name == "old", "SQLite keeps the snapshot"
         assert _name() == "old"
         assert async_to_sync(shop.aget)("corner").name == "old"
-        assert _elsewhere(_name) == "new"
-    assert _name() == _elsewhere(_name) == "new"
+        assert elsewhere(_name) == "new"
+    assert _name() == elsewhere(_name) == "new"
 
 
 def test_a_list_in_an_old_snapshot_is_of_one_moment(tiers: str, deferred: None, soup: Dish) -> None:
     with transaction.atomic():
         assert Dish.objects.count() == 1
-        _elsewhere(lambda: Dish.objects.update(name="broth"))
-        _elsewhere(lambda: dish.get("corner", soup.pk))
+        elsewhere(lambda: Dish.objects.update(name="broth"))
+        elsewhere(lambda: dish.get("corner", soup.pk))
         assert _menu() == ["soup"], "the item that others have cached is of a later moment"
-        _elsewhere(lambda: Dish.objects.create(shop_id="corner", name="bread"))
-        assert _elsewhere(_menu) == ["bread", "broth"]
-    assert _menu() == _elsewhere(_menu) == ["bread", "broth"]
+        elsewhere(lambda: Dish.objects.create(shop_id="corner", name="bread"))
+        assert elsewhere(_menu) == ["bread", "broth"]
+    assert _menu() == elsewhere(_menu) == ["bread", "broth"]
 
 
 def test_a_transaction_that_cannot_commit_on_an_old_snapshot_leaves_the_newer_value(tiers: str, deferred: None) -> None:
     with pytest.raises(OperationalError, match="locked"), transaction.atomic():
         assert Shop.objects.get(pk="corner").name == "old"
-        _elsewhere(lambda: _rename("new"))
+        elsewhere(lambda: _rename("new"))
         assert _name() == "old"
         _rename("mine")
-    assert _name() == _elsewhere(_name) == "new"
+    assert _name() == elsewhere(_name) == "new"
     assert not open_notes

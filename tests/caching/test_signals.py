@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from django.db.models import QuerySet
 from django.db.models.deletion import Collector
 from django.test.utils import CaptureQueriesContext
 
+from tests.elsewhere import elsewhere
 from tests.shop.cached import tally
 from tests.shop.models import Dish, Review, Shop
 
@@ -24,25 +23,13 @@ def soup() -> Dish:
     return Dish.objects.create(shop_id="corner", name="soup", kind="starter")
 
 
-def _elsewhere(work: Callable[[], object]) -> None:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-
-
 def test_a_row_that_moves_between_being_collected_and_deleted_leaves_no_count_behind(
     tiers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delete = Collector.delete
 
     def move_and_delete(collector: Collector) -> Any:
-        _elsewhere(lambda: Dish.objects.update(kind="main"))
+        elsewhere(lambda: Dish.objects.update(kind="main"))
         assert tally.get("corner", "main").dishes == 1
         return delete(collector)
 
