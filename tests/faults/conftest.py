@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
+from tests.conftest import MovableClock
+from tests.faults.hosts import Host
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Server
+from tests.faults.stage import Stage
 
 
 @pytest.fixture
@@ -40,3 +43,23 @@ def proxy(server: Server) -> Iterator[Proxy]:
     proxy = Proxy(server.port)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture
+def set_stage(
+    clock: MovableClock, configure: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Stage]]:
+    """Make the stage of a story: this host behind the proxy, another one that reaches the server at `elsewhere`."""
+    ends: list[Callable[[], None]] = []
+
+    def make(server: Server, proxy: Proxy, elsewhere: int, *, budget: float) -> Stage:
+        # Marks whose writer was not heard any more run out soon: the server's time cannot be moved.
+        configure(proxy.port, elsewhere=elsewhere, REDIS_BUDGET_SECONDS=budget, MARK_SECONDS=0.5)
+        other = Host(REDIS_ALIAS="elsewhere", STAMPS_DIR=str(tmp_path_factory.mktemp("elsewhere")))
+        stage = Stage(server, proxy, other, clock)
+        ends.extend((stage.close, other.close))
+        return stage
+
+    yield make
+    for end in ends:
+        end()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import struct
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -143,6 +144,24 @@ class Delay(Fault):
         await super().answer(link, data)
 
 
+class Later(Fault):
+    """That many answers pass, then comes the fault."""
+
+    def __init__(self, answers: int, fault: Fault) -> None:
+        self._left = answers
+        self._fault = fault
+
+    async def ask(self, link: Link, data: bytes) -> None:
+        await (self._fault.ask(link, data) if self._left == 0 else super().ask(link, data))
+
+    async def answer(self, link: Link, data: bytes) -> None:
+        if self._left == 0:
+            await self._fault.answer(link, data)
+        else:
+            self._left -= 1
+            await super().answer(link, data)
+
+
 class Proxy:
     """Listens on `port` and passes everything to `target`, but for the fault that is on.
 
@@ -155,6 +174,7 @@ class Proxy:
         self._waits = 0
         self._fault = Fault()
         self._links: dict[Link, asyncio.Task[Any]] = {}
+        self._flapping: asyncio.Future[None] | None = None
         self._server: asyncio.Server | None = None
         self._socket = self._bind(0)
         self.port: int = self._socket.getsockname()[1]
@@ -167,11 +187,15 @@ class Proxy:
 
     def suffer(self, fault: Fault) -> None:
         """Let this happen to everything from now on, on connections old and new."""
-        self._call(self._change(fault))
+        self._call(self._stop_and_change(fault))
 
     def heal(self) -> None:
         """Let everything pass. Who waits for what was swallowed is cut off."""
-        self._call(self._change(Fault()))
+        self._call(self._stop_and_change(Fault()))
+
+    def flap(self, faults: Sequence[Fault], seconds: float) -> None:
+        """Let each of these happen in turn for that long, over and over, until something else is told."""
+        self._call(self._flap(itertools.cycle(faults), seconds))
 
     def redirect(self, target: int) -> None:
         """Lead to another server, as a name or an address does that moves; open connections are closed."""
@@ -214,6 +238,12 @@ class Proxy:
             self._socket = self._bind(self.port)
         await self._hang_up_all()
 
+    async def _stop_and_change(self, fault: Fault) -> None:
+        if self._flapping is not None:
+            self._flapping.cancel()
+            self._flapping = None
+        await self._change(fault)
+
     async def _change(self, fault: Fault) -> None:
         await self._settle()
         self._fault = fault
@@ -221,6 +251,14 @@ class Proxy:
             if link.swallowed:
                 link.reset()
         await (self._refuse() if fault.refuses else self._listen())
+
+    async def _flap(self, faults: Iterator[Fault], seconds: float) -> None:
+        async def keep_on() -> None:
+            while True:
+                await self._change(next(faults))
+                await asyncio.sleep(seconds)
+
+        self._flapping = asyncio.ensure_future(keep_on())
 
     async def _hang_up_all(self) -> None:
         for link in list(self._links):
@@ -233,6 +271,7 @@ class Proxy:
             await asyncio.sleep(0)
 
     async def _close(self) -> None:
+        await self._stop_and_change(Fault())
         if self._server is not None:
             self._server.close()
         tasks = list(self._links.values())
