@@ -296,7 +296,7 @@ class Listener:
         )
 
     def _do_without(self, refusal: TrackingRefused) -> None:
-        self._forget()
+        # What there is in local memory was kept for the bounded time: without tracking, or not at all.
         self.heard_until = math.inf
         self._state = "without tracking"
         self._say(
