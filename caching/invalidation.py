@@ -26,6 +26,9 @@ __all__ = ["Invalidation", "clear", "invalidate"]
 # Records that one commit takes at most; a block of the table has 64.
 _MAX_RECORDS = 48
 
+# A server looks ten times a second whether someone has waited for replicas long enough.
+_WAIT_SLACK_SECONDS = 0.2
+
 logger = logging.getLogger("caching")
 
 
@@ -198,10 +201,9 @@ class Invalidation:
         wanted = max((registry.get(region).wait_replicas for region in self._regions), default=0)
         if self._redis is None or not wanted:
             return
-        # Of the patience for one answer, half: what waits longer is a time-out, and says nothing of the replicas.
-        milliseconds = max(1, int(conf.REDIS_BUDGET_SECONDS * 500))
-        # A command of its own, on the same connection: in one batch a script unknown to the server would come after it.
-        known = self._redis.execute([command("WAIT", wanted, milliseconds)]).values[0]
+        wait = command("WAIT", wanted, max(1, int(conf.REDIS_BUDGET_SECONDS * 1000)))
+        # A batch of its own, on the same connection: in one batch a script unknown to the server would come after it.
+        known = self._redis.execute([wait], patience=conf.REDIS_BUDGET_SECONDS + _WAIT_SLACK_SECONDS).values[0]
         if known < wanted:
             raise RedisUnavailable(f"Only {known} of {wanted} replicas of Redis know of the write")
 

@@ -99,10 +99,10 @@ class _Link:
     def is_ours(self) -> bool:
         return self._pid == os.getpid()
 
-    def execute(self, commands: Sequence[Command]) -> Replies:
+    def execute(self, commands: Sequence[Command], patience: float) -> Replies:
         kept = bool(self.run_id)
         try:
-            return self._execute(commands)
+            return self._execute(commands, patience)
         except redis.TimeoutError as error:
             raise self._lost(error) from error
         except (RedisError, OSError) as error:
@@ -111,7 +111,7 @@ class _Link:
                 raise lost from error
         # The server closed a connection kept since an earlier request. Every command may be sent twice.
         try:
-            return self._execute(commands)
+            return self._execute(commands, patience)
         except (RedisError, OSError) as error:
             raise self._lost(error) from error
 
@@ -123,7 +123,7 @@ class _Link:
         self.run_id = b""
         self._connection.disconnect()
 
-    def _execute(self, commands: Sequence[Command]) -> Replies:
+    def _execute(self, commands: Sequence[Command], patience: float) -> Replies:
         if not self.run_id:
             self._connection.connect()
             self.run_id = run_id_of(self._send(list(WHO)))
@@ -131,13 +131,15 @@ class _Link:
         batch = next(talk)
         while True:
             try:
-                batch = talk.send(self._send(batch))
+                batch = talk.send(self._send(batch, patience))
             except StopIteration as done:
                 return Replies(done.value, self.run_id)
 
-    def _send(self, batch: Batch) -> list[Any]:
+    def _send(self, batch: Batch, patience: float = 0) -> list[Any]:
         connection = self._connection
         connection.send_packed_command(connection.pack_commands(batch), check_health=False)
+        if patience:
+            connection.can_read(patience)
         answers: list[Any] = []
         for _ in batch:
             try:
@@ -237,11 +239,12 @@ class RedisTier:
         self._loops: dict[asyncio.AbstractEventLoop, tuple[_AsyncLink, AsyncGenerator[None]]] = {}
         self._reign = 0
 
-    def execute(self, commands: Sequence[Command], *, probe: bool = False) -> Replies:
+    def execute(self, commands: Sequence[Command], *, probe: bool = False, patience: float = 0) -> Replies:
         """Send the commands in one round trip and return their answers.
 
         They must not depend on each other's order: a script the server does not know yet is run after the others.
-        With `probe` the server is asked even though the breaker is open.
+        With `probe` the server is asked even though the breaker is open. `patience` are seconds that it may take before
+        the ordinary time begins.
         """
         if not probe:
             self._gate()
@@ -252,7 +255,7 @@ class RedisTier:
             link.close()
             link.reign = self._reign
         try:
-            return link.execute(commands)
+            return link.execute(commands, patience)
         except RedisUnavailable as error:
             if error.outage:
                 link.close()

@@ -6,6 +6,7 @@ import multiprocessing
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from caching.registry import registry
+from caching.runtime import runtime
 from tests.shop.models import Shop
 
 _PATIENCE_SECONDS = 60
@@ -78,6 +80,36 @@ def hasty_threads() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
+
+
+class Cable:
+    """This process's way to the Redis server; others have theirs."""
+
+    def __init__(self, dead_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._dead_port = dead_port
+        self._monkeypatch = monkeypatch
+
+    def unplug(self) -> None:
+        """Cut this process off: its connections are closed, and new ones refused."""
+        tier = runtime.redis
+        assert tier is not None
+        self._monkeypatch.setattr(tier, "connection", partial(type(tier).connection, tier, port=self._dead_port))
+        tier.close()
+
+    def plug(self) -> None:
+        """End that; what the process noticed of it stays as it is."""
+        tier = runtime.redis
+        assert tier is not None
+        self._monkeypatch.setattr(tier, "connection", partial(type(tier).connection, tier))
+        tier.close()
+
+
+@pytest.fixture
+def cable(redis: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
+    """Configure the real server as the Redis tier, behind a cable that the test pulls."""
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        yield Cable(nobody_listens.getsockname()[1], monkeypatch)
 
 
 @pytest.fixture
