@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from typing import Any, Final, Literal
 
@@ -17,6 +18,8 @@ State = Literal["closed", "open", "half-open"]
 # Between two probes: doubled from the first to the last while the server stays away.
 _FIRST_PROBE_SECONDS: Final = 0.1
 _LAST_PROBE_SECONDS: Final = 2.0
+# Of that pause, at random, at least this share.
+_LEAST_SHARE: Final = 0.6
 
 
 class Breaker:
@@ -52,7 +55,9 @@ class Breaker:
                 self._since = self._clock.wall()
                 self._patience = _FIRST_PROBE_SECONDS
             self._why = why
-            self._probe_at = self._clock.now() + self._patience
+            # Not in step with whatever comes and goes by the clock, nor with other processes.
+            spread = random.uniform(_LEAST_SHARE, 1.0)  # noqa: S311 -- keeps no secret
+            self._probe_at = self._clock.now() + self._patience * spread
         if was == "closed":
             logger.warning("Redis is left alone until it answers again: %s", why)
 

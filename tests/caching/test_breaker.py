@@ -33,7 +33,10 @@ def test_a_probe_is_due_only_after_the_server_was_left_alone(breaker: Breaker, c
     assert breaker.probe_is_due
 
 
-def test_failed_probes_become_rarer_up_to_a_bound(breaker: Breaker, clock: MovableClock) -> None:
+def test_failed_probes_become_rarer_up_to_a_bound(
+    breaker: Breaker, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("caching.breaker.random.uniform", lambda least, most: most)
     breaker.trip("no answer")
     waits = []
     for _ in range(8):
@@ -46,6 +49,20 @@ def test_failed_probes_become_rarer_up_to_a_bound(breaker: Breaker, clock: Movab
     assert waits == sorted(waits)
     assert waits[0] < waits[3]
     assert waits[-1] == waits[-2] <= 2.05
+
+
+def test_probes_keep_step_with_nothing(breaker: Breaker, clock: MovableClock) -> None:
+    """A server that is there every other 200 ms would never be met by probes at multiples of 400."""
+    waits = set()
+    for _ in range(20):
+        breaker.trip("no answer")
+        before = clock.seconds
+        while not breaker.probe_is_due:
+            clock.advance(0.001)
+        waits.add(round(clock.seconds - before, 3))
+        breaker.close()
+    assert len(waits) > 5
+    assert all(0.05 < wait <= 0.101 for wait in waits)
 
 
 def test_a_new_outage_is_probed_soon_again(breaker: Breaker, clock: MovableClock) -> None:
