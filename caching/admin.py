@@ -17,7 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from caching.display import region_row, value_count
+from caching.display import health, region_row, value_count
 from caching.errors import RedisUnavailable, UnknownOrganisation
 from caching.models import CacheEvent, CacheRegion
 from caching.operations import cache_clear, cache_clear_rows, cache_warm, cache_warm_rows
@@ -143,6 +143,7 @@ class CacheRegionAdmin(admin.ModelAdmin):
             "title": "Caches",
             "report": report,
             "rows": [region_row(region) for region in report.regions],
+            "health": health(report),
             "form": form,
             "recent": CacheEvent.objects.select_related("user")[:_RECENT],
             "may_clear": request.user.has_perm("caching.clear_cacheregion"),

@@ -56,6 +56,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _is_option(option: str, value: object) -> bool:
+    if value is None:
+        return option == "soft_timeout"
+    return _is_number(value) and (value > 0 or (option == "stale_for" and value == 0))  # type: ignore[operator]
+
+
 def _regions() -> Iterator[CheckMessage]:
     if not isinstance(conf.REGIONS, Mapping):
         yield Error("CACHING['REGIONS'] must be a dictionary of regions.", id="caching.E004")
@@ -68,10 +74,11 @@ def _regions() -> Iterator[CheckMessage]:
             yield Error(f"CACHING['REGIONS'][{name!r}] must be a dictionary of options.", id="caching.E004")
             continue
         for option, value in options.items():
-            if option not in REGION_OPTIONS or not _is_number(value) or value <= 0:
+            if option not in REGION_OPTIONS or not _is_option(option, value):
                 yield Error(
                     f"CACHING['REGIONS'][{name!r}][{option!r}] cannot be {value!r}.",
-                    hint=f"Options: {', '.join(sorted(REGION_OPTIONS))}, in seconds above 0.",
+                    hint=f"Options: {', '.join(sorted(REGION_OPTIONS))}, in seconds above 0 (stale_for: 0, and "
+                    "soft_timeout: None, switch off).",
                     id="caching.E004",
                 )
 

@@ -48,6 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "REGIONS": {},
 }
 
+#: What REGIONS may override, in seconds.
 REGION_OPTIONS = frozenset({"local_ttl", "redis_ttl", "soft_timeout", "stale_for"})
 
 

@@ -35,12 +35,31 @@ def _region(region: Region[Any]) -> Iterator[CheckMessage]:
             obj=loader,
             id="caching.E007",
         )
+    yield from _fail_safe(region)
     yield from _lengths(region)
     for on in region.fresh_on:
         wrong = list(_paths(region, on))
         yield from wrong or _crossings(region, on)
         yield from _inherited(region, on)
         yield from _writes(region, on.model)
+
+
+def _fail_safe(region: Region[Any]) -> Iterator[CheckMessage]:
+    stale_for, soft_timeout = region.option("stale_for"), region.option("soft_timeout")
+    if region.money and (stale_for or soft_timeout is not None):
+        yield Error(
+            f"Region {region.name!r} is money, and money is never served stale.",
+            hint="Leave out stale_for and soft_timeout, in the region and in CACHING['REGIONS'].",
+            obj=region.loader,
+            id="caching.E010",
+        )
+    elif soft_timeout is not None and not stale_for:
+        yield Error(
+            f"Region {region.name!r} has a soft_timeout, but no stale_for: there would be nothing to serve then.",
+            hint="Say with stale_for for how many seconds an expired value may stand in.",
+            obj=region.loader,
+            id="caching.E010",
+        )
 
 
 def _lengths(region: Region[Any]) -> Iterator[CheckMessage]:

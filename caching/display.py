@@ -6,9 +6,9 @@ from typing import Any
 
 from django.template.defaultfilters import filesizeformat
 
-from caching.reporting import RegionReport
+from caching.reporting import CacheReport, RegionReport
 
-__all__ = ["duration", "milliseconds", "region_row", "value_count"]
+__all__ = ["duration", "health", "milliseconds", "region_row", "value_count"]
 
 _NOTHING = "–"  # noqa: RUF001 -- a dash, as tables show for nothing
 
@@ -34,6 +34,34 @@ def value_count(count: int) -> str:
     return f"{count:,} value{'' if count == 1 else 's'}"
 
 
+def health(report: CacheReport) -> list[str]:
+    """Return a sentence each on the breaker, the listener and the outbox, as far as there are any."""
+    said = []
+    if report.breaker is not None:
+        states = {
+            "closed": "Redis answers.",
+            "open": f"Redis is left alone: {report.breaker.why}.",
+            "half-open": "Redis is just being tried again.",
+        }
+        said.append(states[report.breaker.state])
+    if report.listener is not None:
+        lag = "" if report.listener.lag_ms is None else f", {milliseconds(report.listener.lag_ms)} behind"
+        states = {
+            "listening": f"Other hosts' changes are heard{lag}.",
+            "connecting": "Other hosts' changes are not heard: local memory is out of use until they are.",
+            "without tracking": "Redis tells nobody of other hosts' changes, so local copies live briefly.",
+        }
+        said.append(states[report.listener.state])
+    if report.outbox is not None:
+        if report.outbox.depth is None:
+            said.append("The outbox cannot be read.")
+        elif report.outbox.depth:
+            oldest = f", the oldest for {report.outbox.oldest_seconds:,.0f} s" if report.outbox.oldest_seconds else ""
+            what = "1 invalidation waits" if report.outbox.depth == 1 else f"{report.outbox.depth:,} invalidations wait"
+            said.append(f"{what} for Redis{oldest}.")
+    return said
+
+
 def region_row(region: RegionReport) -> dict[str, Any]:
     """Return what the caches page shows of one region."""
     figures = region.statistics
@@ -54,6 +82,7 @@ def region_row(region: RegionReport) -> dict[str, Any]:
         "entries": f"{figures['entries']:,}",
         "memory": filesizeformat(figures["bytes"]),
         "evictions": f"{figures['evictions']:,}" if figures["evictions"] else "",
+        "stale": f"{figures['stale']:,}" if figures["stale"] else "",
         "local_ttl": duration(region.local_ttl),
         "redis_ttl": duration(region.redis_ttl),
     }

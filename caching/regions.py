@@ -77,6 +77,8 @@ class Region(Generic[S]):
     ) -> None:
         if load is None and load_many is None:
             raise CachingError(f"Region {name!r} needs load= or load_many=.")
+        if min(stale_for, soft_timeout or 0, wait_replicas) < 0:
+            raise CachingError(f"Region {name!r}: stale_for, soft_timeout and wait_replicas cannot be below 0.")
         self._load = load
         self._load_many = load_many
         self.name = name
@@ -101,22 +103,23 @@ class Region(Generic[S]):
 
     @property
     def local_ttl(self) -> float:
-        return float(self._option("local_ttl") or 0)
+        return float(self.option("local_ttl") or 0)
 
     @property
     def redis_ttl(self) -> float:
-        return float(self._option("redis_ttl") or 0)
+        return float(self.option("redis_ttl") or 0)
 
     @property
     def stale_for(self) -> float:
         """Seconds for which an expired value may stand in; 0 for money, whatever is configured."""
-        return 0.0 if self.money else float(self._option("stale_for") or 0)
+        return 0.0 if self.money else float(self.option("stale_for") or 0)
 
     @property
     def soft_timeout(self) -> float | None:
-        return self._option("soft_timeout")
+        return self.option("soft_timeout")
 
-    def _option(self, which: str) -> float | None:
+    def option(self, which: str) -> float | None:
+        """Return what is declared, or what the project's settings say instead."""
         given: Mapping[str, float | None] = conf.REGIONS.get(self.name, {})
         return given.get(which, self._options[which])
 

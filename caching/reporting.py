@@ -12,7 +12,7 @@ from caching.registry import registry
 from caching.runtime import runtime
 from caching.stats import describe
 
-__all__ = ["CacheReport", "RegionReport", "Reported", "cache_report"]
+__all__ = ["BreakerReport", "CacheReport", "ListenerReport", "OutboxReport", "RegionReport", "Reported", "cache_report"]
 
 Reported = Literal["host", "process"]
 
@@ -37,8 +37,47 @@ class RegionReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BreakerReport:
+    """Whether this process asks Redis: `state`, `since` (seconds since 1970), how often it opened, and why last."""
+
+    state: str
+    since: float
+    trips: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenerReport:
+    """Whether this process hears of other hosts' changes.
+
+    `lag_ms` is how long Redis took to answer last (None: not yet), `heard` how many changes it told of.
+    """
+
+    state: str
+    lag_ms: float | None
+    heard: int
+    reconnects: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboxReport:
+    """What Redis could not be told: `depth` rows wait (None: it cannot be read), the oldest for `oldest_seconds`.
+
+    `delivered` rows were by this process; `is_relay` tells whether it falls to it on this host.
+    """
+
+    depth: int | None
+    oldest_seconds: float | None
+    delivered: int
+    is_relay: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class CacheReport:
-    """All regions over one host or one process, and the tiers this process uses."""
+    """All regions over one host or one process, and the tiers this process uses.
+
+    `breaker`, `listener` and `outbox` are this process's; None without Redis, `listener` also without threads.
+    """
 
     scope: Reported
     host: str
@@ -46,6 +85,9 @@ class CacheReport:
     prefix: str
     local_memory: bool
     redis: bool
+    breaker: BreakerReport | None
+    listener: ListenerReport | None
+    outbox: OutboxReport | None
     regions: tuple[RegionReport, ...]
 
     def region(self, name: str) -> RegionReport:
@@ -65,6 +107,9 @@ def cache_report(*, scope: Reported = "host") -> CacheReport:
         prefix=conf.PREFIX,
         local_memory=runtime.local is not None,
         redis=runtime.redis is not None,
+        breaker=BreakerReport(**runtime.breaker.describe()) if runtime.redis is not None else None,
+        listener=ListenerReport(**runtime.listener.describe()) if runtime.listener is not None else None,
+        outbox=OutboxReport(**runtime.relay.describe()) if runtime.relay is not None else None,
         regions=tuple(_region(name, describe(each)) for name, each in numbers.items()),
     )
 

@@ -126,7 +126,8 @@ def _hot_orders(orgs: Sequence[str] | None, using: str) -> Iterator[tuple[str, U
         yield from ((org, order_id) for order_id, _ in order_refs_active(org_id=org, using=using))
 
 
-_OPTIONS: Final[dict[str, Any]] = {"local_ttl": 120, "redis_ttl": 120, "target": 0.85}
+# While the database fails a kitchen goes on with the orders it had.
+_OPTIONS: Final[dict[str, Any]] = {"local_ttl": 120, "redis_ttl": 120, "target": 0.85, "stale_for": 300}
 
 # Amounts are rounded to the currency's places.
 _CURRENCY = On(BusinessProfile, org="org_id", fields=("currency",))

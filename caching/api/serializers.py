@@ -67,6 +67,33 @@ class RegionReportSerializer(serializers.Serializer[Any]):
     statistics = StatisticsSerializer()
 
 
+class BreakerSerializer(serializers.Serializer[Any]):
+    """Whether the process that answers asks Redis."""
+
+    state = serializers.ChoiceField(["closed", "open", "half-open"], help_text="Closed: it does.")
+    since = serializers.FloatField(help_text="Of the last change, in seconds since 1970.")
+    trips = serializers.IntegerField(help_text="How often it opened.")
+    why = serializers.CharField(allow_blank=True, help_text="Why it did last.")
+
+
+class ListenerSerializer(serializers.Serializer[Any]):
+    """Whether the process that answers hears of other hosts' changes."""
+
+    state = serializers.ChoiceField(["listening", "connecting", "without tracking"])
+    lag_ms = serializers.FloatField(allow_null=True, help_text="How long Redis took to answer last.")
+    heard = serializers.IntegerField(help_text="How many changes Redis told of.")
+    reconnects = serializers.IntegerField()
+
+
+class OutboxSerializer(serializers.Serializer[Any]):
+    """What Redis could not be told."""
+
+    depth = serializers.IntegerField(allow_null=True, help_text="Rows that wait; null when they cannot be read.")
+    oldest_seconds = serializers.FloatField(allow_null=True, help_text="For how long the oldest has waited.")
+    delivered = serializers.IntegerField(help_text="Rows that the process that answers has delivered.")
+    is_relay = serializers.BooleanField(help_text="Whether it falls to that process to deliver.")
+
+
 class CacheReportSerializer(serializers.Serializer[Any]):
     """All regions of one host or one process."""
 
@@ -76,6 +103,9 @@ class CacheReportSerializer(serializers.Serializer[Any]):
     prefix = serializers.CharField(help_text="What keys in Redis begin with.")
     local_memory = serializers.BooleanField(help_text="Whether this process keeps values in local memory.")
     redis = serializers.BooleanField(help_text="Whether Redis is configured.")
+    breaker = BreakerSerializer(allow_null=True, help_text="Null without Redis.")
+    listener = ListenerSerializer(allow_null=True, help_text="Null without Redis, or without threads.")
+    outbox = OutboxSerializer(allow_null=True, help_text="Null without Redis.")
     regions = RegionReportSerializer(many=True)
 
 

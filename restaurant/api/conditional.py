@@ -29,11 +29,15 @@ class CachedBody(Protocol):
     @property
     def etag(self) -> str: ...
 
+    @property
+    def stale(self) -> bool: ...
+
 
 class ComposedBody:
-    """The same for a response that is put together from several cached values."""
+    """The same for a response that is put together from several cached values, some of them perhaps stale."""
 
-    def __init__(self, value: Snapshot) -> None:
+    def __init__(self, value: Snapshot, *, stale: bool = False) -> None:
+        self.stale = stale
         self.body = encode(value)
         self.etag = f'"{blake2b(self.body, digest_size=12).hexdigest()}"'
 
@@ -41,10 +45,13 @@ class ComposedBody:
 def cached_response(request: Request, entry: CachedBody, headers: Mapping[str, str] | None = None) -> HttpResponseBase:
     """Return the entry's bytes unchanged, or 304 to a client that named its entity tag in If-None-Match.
 
-    The browsable pages get the decoded value. Raises NotFound when the row does not exist.
+    The browsable pages get the decoded value. A value that has expired, and stands in because the database fails, says
+    so in `Cache-Status` (RFC 9211). Raises NotFound when the row does not exist.
     """
     if entry.body == _ABSENT:
         raise NotFound("The organisation has no such row.")
+    if entry.stale:
+        headers = {**(headers or {}), "Cache-Status": "fast-access; hit; detail=stale"}
     if request.accepted_renderer.format != "json":
         return Response(json.loads(entry.body), headers=headers)
     if _is_known(request, entry.etag):

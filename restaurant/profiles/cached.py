@@ -117,6 +117,9 @@ _OPTIONS: Final[dict[str, Any]] = {
     "fresh_on": [On(BusinessProfile, org="org_id", parts=())],
     "warm": _hot,
     "target": 0.95,
+    # A name and opening hours of an hour ago are better than an error; what changed meanwhile is never served.
+    "stale_for": 3600,
+    "soft_timeout": 0.5,
 }
 
 profile = Region("profile", Profile, load_many=_loader(Profile), label="Business profiles", **_OPTIONS)

@@ -108,6 +108,8 @@ def test_waiting_for_a_lease_must_be_a_time(settings: Settings, wait: Any) -> No
         ({"shop": {"ttl": 5}}, "CACHING['REGIONS']['shop']['ttl'] cannot be 5."),
         ({"shop": {"local_ttl": 0}}, "CACHING['REGIONS']['shop']['local_ttl'] cannot be 0."),
         ({"shop": {"redis_ttl": "60"}}, "CACHING['REGIONS']['shop']['redis_ttl'] cannot be '60'."),
+        ({"shop": {"stale_for": -1}}, "CACHING['REGIONS']['shop']['stale_for'] cannot be -1."),
+        ({"shop": {"local_ttl": None}}, "CACHING['REGIONS']['shop']['local_ttl'] cannot be None."),
     ],
 )
 def test_an_override_must_name_a_region_and_a_time_to_live(settings: Settings, regions: Any, message: str) -> None:
@@ -160,3 +162,7 @@ def test_atomic_requests_are_worth_a_warning(settings: Settings, monkeypatch: py
 
     assert warning.id == "caching.W003"
     assert warning.msg.startswith("DATABASES['default'] has ATOMIC_REQUESTS")
+
+
+def test_fail_safe_may_be_switched_off(settings: Settings) -> None:
+    assert found(settings, REGIONS={"shop": {"stale_for": 0, "soft_timeout": None}}) == []

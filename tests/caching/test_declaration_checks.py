@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from caching import On, Region
 from caching.declaration_checks import check_declarations
 from caching.registry import registry
-from tests.shop.cached import DishCopy
+from tests.shop.cached import DishCopy, shop
 from tests.shop.models import Dish, Guest, HeadWaiter, Label, Review, Room, Seat, Shop, SpecialDish, Tag, Waiter
 
 Declare = Callable[..., list[str]]
@@ -137,3 +138,21 @@ def test_a_key_that_is_read_from_another_row_wants_that_declared(
 def test_a_wrong_path_covers_nothing(declare: Declare) -> None:
     said = declare(GUEST, On(Seat, org="wrong", parts=("wrong",)))
     assert sorted(said) == ["caching.E009"] * 2 + ["caching.W005"] * 2
+
+
+@pytest.mark.parametrize("options", [{"stale_for": 60}, {"soft_timeout": 0.1}, {"stale_for": 60, "soft_timeout": 0.1}])
+def test_money_is_never_to_be_served_stale(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, options: dict[str, float]
+) -> None:
+    monkeypatch.setattr(shop, "money", True)
+    settings.CACHING = {**settings.CACHING, "REGIONS": {"shop": options}}
+    [error] = [message for message in check_declarations() if message.id == "caching.E010"]
+    assert "money" in error.msg
+
+
+def test_a_soft_time_out_needs_something_to_serve(settings: Settings) -> None:
+    settings.CACHING = {**settings.CACHING, "REGIONS": {"shop": {"soft_timeout": 0.1}}}
+    [error] = [message for message in check_declarations() if message.id == "caching.E010"]
+    assert "stale_for" in str(error.hint)
+    settings.CACHING = {**settings.CACHING, "REGIONS": {"shop": {"soft_timeout": 0.1, "stale_for": 60}}}
+    assert not [message for message in check_declarations() if message.id == "caching.E010"]

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from caching.display import duration, milliseconds, region_row, value_count
-from caching.reporting import cache_report
+from caching.display import duration, health, milliseconds, region_row, value_count
+from caching.reporting import BreakerReport, ListenerReport, OutboxReport, cache_report
 from tests.shop import cached
 
 DASH = "\N{EN DASH}"
@@ -46,3 +46,50 @@ def test_a_busy_region_below_its_target_is_marked() -> None:
 
 def test_one_value_is_no_plural() -> None:
     assert [value_count(count) for count in (0, 1, 2000)] == ["0 values", "1 value", "2,000 values"]
+
+
+@pytest.mark.parametrize(
+    ("breaker", "listener", "depth", "sentences"),
+    [
+        ("closed", "listening", 0, ["Redis answers.", "Other hosts' changes are heard, 1.5 ms behind."]),
+        (
+            "open",
+            "connecting",
+            2000,
+            [
+                "Redis is left alone: no answer.",
+                "Other hosts' changes are not heard: local memory is out of use until they are.",
+                "2,000 invalidations wait for Redis, the oldest for 90 s.",
+            ],
+        ),
+        (
+            "half-open",
+            "without tracking",
+            None,
+            [
+                "Redis is just being tried again.",
+                "Redis tells nobody of other hosts' changes, so local copies live briefly.",
+                "The outbox cannot be read.",
+            ],
+        ),
+    ],
+)
+def test_the_state_of_redis_is_said_in_sentences(
+    breaker: str, listener: str, depth: int | None, sentences: list[str]
+) -> None:
+    report = replace(
+        cache_report(),
+        breaker=BreakerReport(state=breaker, since=0.0, trips=1, why="no answer"),
+        listener=ListenerReport(state=listener, lag_ms=1.5, heard=0, reconnects=0),
+        outbox=OutboxReport(depth=depth, oldest_seconds=90.4, delivered=0, is_relay=True),
+    )
+    assert health(report) == sentences
+
+
+def test_without_redis_nothing_is_said_of_it() -> None:
+    assert health(cache_report()) == []
+
+
+def test_expired_values_that_were_served_are_shown() -> None:
+    cached.shop.counters.stale = 1200
+    assert region_row(cache_report().region("shop"))["stale"] == "1,200"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory
+from pytest_django.fixtures import Settings
 
 from caching import outbox
+from caching.budget import is_spent, spend
 from caching.errors import MarkFailed, RedisUnavailable
-from caching.middleware import CacheUnavailableMiddleware
+from caching.middleware import CacheUnavailableMiddleware, redis_budget_middleware
 from restaurant.profiles.models import BusinessProfile
 from tests.factories import BusinessProfileFactory, UserFactory
 
@@ -75,3 +78,36 @@ def test_saving_in_the_admin_without_redis_works_unless_the_outbox_does_not_eith
     assert response.status_code == (302 if outbox_works else 503), response.content
     assert outbox_works or response["Retry-After"] == "5"
     assert BusinessProfile.objects.get(pk=profile.pk).name == ("New name" if outbox_works else "Old name")
+
+
+def test_a_request_waits_for_redis_once_whatever_it_reads() -> None:
+    waits: list[bool] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        for _ in range(3):
+            waits.append(not is_spent())
+            spend()
+        return HttpResponse()
+
+    handle = redis_budget_middleware(view)
+    for _ in range(2):
+        handle(RequestFactory().get("/"))
+    assert waits == [True, False, False] * 2
+    assert not is_spent()
+
+
+async def test_so_does_an_asynchronous_one_with_its_threads() -> None:
+    waits: list[bool] = []
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        for _ in range(3):
+            waits.append(not is_spent())
+            await sync_to_async(spend)()
+        return HttpResponse()
+
+    await redis_budget_middleware(view)(AsyncRequestFactory().get("/"))
+    assert waits == [True, False, False]
+
+
+def test_the_site_gives_each_request_its_budget_before_anything_else(settings: Settings) -> None:
+    assert settings.MIDDLEWARE[0] == "caching.middleware.redis_budget_middleware"

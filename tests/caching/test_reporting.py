@@ -8,7 +8,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from caching.errors import UnknownRegion
-from caching.reporting import cache_report
+from caching.reporting import OutboxReport, cache_report
 from caching.runtime import runtime
 from tests.caching.operators import shop_of
 from tests.shop import cached
@@ -66,11 +66,30 @@ def test_times_to_live_are_those_that_apply(settings: Settings) -> None:
     assert (alone.region("shop").local_ttl, alone.region("shop").redis_ttl) == (300, None)
 
 
-def test_with_redis_local_copies_are_brief(redis: object) -> None:
+@pytest.mark.django_db
+def test_with_a_redis_that_is_not_listened_to_local_copies_are_brief(redis: object) -> None:
     report = cache_report()
 
     assert report.redis
     assert (report.region("shop").local_ttl, report.region("shop").redis_ttl) == (2, 3600)
+
+
+@pytest.mark.django_db
+def test_the_state_of_redis_is_told(redis: object) -> None:
+    report = cache_report()
+    assert report.breaker is not None
+    assert (report.breaker.state, report.breaker.trips, report.listener) == ("closed", 0, None)
+    assert report.outbox == OutboxReport(depth=0, oldest_seconds=None, delivered=0, is_relay=False)
+
+    runtime.breaker.trip("a test")
+    report = cache_report()
+    assert report.breaker is not None
+    assert (report.breaker.state, report.breaker.trips, report.breaker.why) == ("open", 1, "a test")
+
+
+def test_without_redis_there_is_nothing_to_tell() -> None:
+    report = cache_report()
+    assert (report.breaker, report.listener, report.outbox) == (None, None, None)
 
 
 def test_a_report_says_whose_it_is(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from caching.display import health
 from caching.management.operator import OperatorCommand
 from caching.reporting import CacheReport, RegionReport, cache_report
 
@@ -47,6 +48,8 @@ class Command(OperatorCommand):
         width = shutil.get_terminal_size().columns if terminal else 120
         console = Console(file=StringIO(), width=width, force_terminal=terminal)
         console.print(table)
+        for sentence in health(report):
+            console.print(sentence, markup=False, highlight=False)
         text: str = console.file.getvalue()  # type: ignore[attr-defined] # the StringIO given above
         return text.rstrip("\n")
 

@@ -12,7 +12,7 @@ from rest_framework.test import APIRequestFactory
 from restaurant.api.conditional import ComposedBody, cached_response
 from restaurant.profiles.api.serializers import TokenAnswer
 
-_ENTRY = SimpleNamespace(body=b'{"a":"\xc3\xa9"}', etag='"abc"')
+_ENTRY = SimpleNamespace(body=b'{"a":"\xc3\xa9"}', etag='"abc"', stale=False)
 
 
 def _request(method: str = "GET", renderer: Any = JSONRenderer, **headers: str) -> Request:
@@ -40,6 +40,13 @@ def test_a_client_that_has_them_is_told_so(known: str) -> None:
 @pytest.mark.parametrize("known", ['"abd"', "abc", ""])
 def test_another_tag_is_no_match(known: str) -> None:
     assert cached_response(_request(**{"If-None-Match": known}), _ENTRY).status_code == 200
+
+
+def test_a_value_that_only_stands_in_says_so() -> None:
+    stale = SimpleNamespace(**{**vars(_ENTRY), "stale": True})
+    response = cached_response(_request(), stale, {"Link": "x"})
+    assert (response["Cache-Status"], response["Link"]) == ("fast-access; hit; detail=stale", "x")
+    assert "Cache-Status" not in cached_response(_request(), _ENTRY)
 
 
 def test_the_answer_to_a_write_is_never_left_out() -> None:

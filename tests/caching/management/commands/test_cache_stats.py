@@ -12,6 +12,7 @@ from django.core.management import call_command
 from pytest_django.fixtures import Settings
 
 from caching.reporting import cache_report
+from caching.runtime import runtime
 from tests.shop import cached
 
 
@@ -53,8 +54,12 @@ def test_the_title_says_whose_figures_these_are(settings: Settings) -> None:
     assert f"Cache of process {os.getpid()}" in stats("--process")
 
 
-def test_the_title_names_redis(redis: object) -> None:
+@pytest.mark.django_db
+def test_with_redis_the_title_names_it_and_a_sentence_tells_how_it_is(redis: object) -> None:
     assert "local memory and Redis" in stats()
+    assert stats().rstrip().endswith("Redis answers.")
+    runtime.breaker.trip("a test")
+    assert "Redis is left alone: a test." in stats()
 
 
 @pytest.mark.usefixtures("traffic")
