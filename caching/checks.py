@@ -109,7 +109,7 @@ def _tracking(alias: str) -> Iterator[CheckMessage]:
             f"Redis does not tell of changes, so other hosts' are seen after up to {conf.LOCAL_TTL_WITHOUT_TRACKING} "
             f"seconds: {refusal}",
             hint="Let its user run these commands (ACL: +hello +client|tracking), or use Redis 6, Valkey 7 or newer.",
-            id="caching.W005",
+            id="caching.W006",
         )
 
 

@@ -301,7 +301,7 @@ class Listener:
         self._state = "without tracking"
         self._say(
             logging.WARNING,
-            "Redis refuses to tell of changes: other hosts' are seen after up to %s seconds (caching.W005): %s",
+            "Redis refuses to tell of changes: other hosts' are seen after up to %s seconds (caching.W006): %s",
             conf.LOCAL_TTL_WITHOUT_TRACKING,
             refusal,
         )

@@ -70,7 +70,7 @@ def bounded(clock: MovableClock, caplog: pytest.LogCaptureFixture) -> None:
     [record] = [each for each in caplog.records if each.name == "caching"]
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith(
-        "Redis refuses to tell of changes: other hosts' are seen after up to 2.0 seconds (caching.W005): "
+        "Redis refuses to tell of changes: other hosts' are seen after up to 2.0 seconds (caching.W006): "
     )
 
 
@@ -180,6 +180,6 @@ def test_a_server_that_refuses_is_worth_a_warning_that_says_what_to_do(redis: An
         assert found(settings, BACKGROUND=False) == [], "nobody would listen"
     finally:
         redis.execute_command("ACL", "SETUSER", "default", "+@all")
-    assert warning.id == "caching.W005"
+    assert warning.id == "caching.W006"
     assert "up to 2.0 seconds" in warning.msg
     assert "+client|tracking" in str(warning.hint)
