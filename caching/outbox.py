@@ -71,6 +71,8 @@ class Outbox:
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
+        #: Rows delivered through this object.
+        self.delivered = 0
         self._has_table = False
         self._complaint = ""
 
@@ -85,6 +87,7 @@ class Outbox:
         while rows := self._waiting_behind(last):
             tier.execute([unmark(Told(row.kind, row.name), row.commit_id) for row in rows], probe=True)
             count += len(rows)
+            self.delivered += len(rows)
             last = rows[-1]
             self._remove(rows)
         return count

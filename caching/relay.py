@@ -43,8 +43,6 @@ class Relay:
 
     def __init__(self) -> None:
         self.undelivered = Undelivered(runtime.clock)
-        #: Rows that this process has delivered.
-        self.delivered = 0
         self._commits: set[Invalidation] = set()
         self._lock = HostLock("relay", runtime.clock)
         self._outboxes: dict[str, Outbox] = {}
@@ -52,6 +50,11 @@ class Relay:
         self._stopping = threading.Event()
         self._looked = threading.Event()
         self._threads: list[threading.Thread] = []
+
+    @property
+    def delivered(self) -> int:
+        """How many rows this process has delivered."""
+        return sum(outbox.delivered for outbox in tuple(self._outboxes.values()))
 
     # --- commits that are under way -----------------------------------------------------------------------------------
 
@@ -98,7 +101,7 @@ class Relay:
     def drain(self) -> int:
         """Deliver all that waits, in every database; return how many rows. Raises `RedisUnavailable` and `Error`."""
         tier = runtime.redis
-        return 0 if tier is None else sum(self._deliver(tier, outbox) for outbox in self._all_outboxes())
+        return 0 if tier is None else sum(outbox.deliver(tier) for outbox in self._all_outboxes())
 
     def _probe(self, tier: RedisTier) -> None:
         why = ""
@@ -129,7 +132,7 @@ class Relay:
         well = True
         for outbox in self._all_outboxes():
             try:
-                self._deliver(tier, outbox)
+                outbox.deliver(tier)
             except RedisUnavailable as error:
                 # Whatever it refused: no process of ours is to trust a Redis that does not take what waits.
                 runtime.breaker.trip(str(error))
@@ -145,11 +148,6 @@ class Relay:
             self._lock.release()
         elif self._lock.held:
             self._lock.beat()
-
-    def _deliver(self, tier: RedisTier, outbox: Outbox) -> int:
-        count = outbox.deliver(tier)
-        self.delivered += count
-        return count
 
     def _settle(self) -> None:
         try:

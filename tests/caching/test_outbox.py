@@ -200,3 +200,16 @@ def test_rows_go_into_the_transaction_that_is_open_and_leave_it_usable() -> None
     connection.rollback()
     connection.set_autocommit(True)
     assert names() == []
+
+
+def test_a_database_to_which_the_routers_do_not_let_the_table_has_no_outbox(settings: Settings) -> None:
+    assert outbox.aliases() == ["default"]
+    settings.DATABASE_ROUTERS = [f"{__name__}.NoTable"]
+    assert outbox.aliases() == []
+
+
+class NoTable:
+    """Keeps the outbox out of every database."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return app_label != "caching"
