@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caching import epochs
@@ -75,9 +76,9 @@ class Exchange:
         self, keys: Sequence[Key], scopes: Sequence[Scope], known: Mapping[Scope, KnownEpochs | None]
     ) -> Steps[list[Any] | None]:
         # None: the server is another than the one whose epochs are known.
-        names = [epochs.epoch_names(scope)[-1] for scope in scopes]
-        names += [name for scope in scopes if not known.get(scope) for name in epochs.epoch_names(scope)[:-1]]
-        names = list(dict.fromkeys(names))
+        own = {scope: epochs.wide_names(scope)[0] for scope in scopes}
+        upper = {scope: epochs.epoch_names(scope)[:-1] for scope in scopes if not known.get(scope)}
+        names = list(dict.fromkeys([*own.values(), *chain.from_iterable(upper.values())]))
         answer = yield Ask([command("MGET", *(epochs.guard_names(key)[0] for key in keys), *names)])
         if any(each and each.run_id != answer.run_id for each in known.values()):
             return None
@@ -87,13 +88,12 @@ class Exchange:
             # First use, evicted, or of another type: a fresh random epoch, the same for all who find none.
             made = yield Ask([EPOCH([name], epochs.fresh_token()) for name in absent])
             found.update(zip(absent, made.values, strict=True))
+        if upper:
+            self._learn(answer.run_id, {scope: tuple(map(found.__getitem__, above)) for scope, above in upper.items()})
         for scope in scopes:
-            *upper, own = epochs.epoch_names(scope)
             each = known.get(scope)
-            seen = each.upper if each else tuple(found[name] for name in upper)
-            self._tokens[scope] = epochs.token(answer.run_id, registry.fingerprint, (*seen, found[own]))
-            if not each:
-                self._remember(scope, answer.run_id, seen)
+            above = each.upper if each else tuple(map(found.__getitem__, upper[scope]))
+            self._tokens[scope] = epochs.token(answer.run_id, registry.fingerprint, (*above, found[own[scope]]))
         return values  # type: ignore[no-any-return]
 
     def _known(self, scope: Scope) -> KnownEpochs | None:
@@ -102,11 +102,13 @@ class Exchange:
             return None
         return tier.known_epochs(scope) if tier.now() < tier.trusted_until or runtime.trust(tier) else None
 
-    def _remember(self, scope: Scope, run_id: bytes, upper: tuple[bytes, ...]) -> None:
+    def _learn(self, run_id: bytes, upper: Mapping[Scope, tuple[bytes, ...]]) -> None:
         if self._tier is not None:
-            noted = next((each for key, each in self._noted.items() if key.scope == scope), None)
-            if noted is not None:
-                self._tier.learn_epochs(scope, KnownEpochs(run_id, upper, noted.slots, noted.stamps))
+            noted = {key.scope: each for key, each in self._noted.items()}
+            for scope, above in upper.items():
+                if scope in noted:
+                    slots, stamps = noted[scope]
+                    self._tier.learn_epochs(scope, KnownEpochs(run_id, above, slots, stamps))
 
     def lifetime(self, envelope: Envelope) -> Lifetime:
         """Return how long a value that was found may be used from now on; negative when it has expired."""
