@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from caching import listener as module
@@ -14,6 +15,7 @@ from caching.keys import Key, Scope
 from caching.listener import Listener, slots_told
 from caching.runtime import runtime
 from caching.stamps import region_slot, scope_slot, slots_of
+from caching.steps import Join
 from tests.caching.hearing import (
     LABELS,
     RIVAL,
@@ -28,7 +30,7 @@ from tests.caching.hearing import (
     unmark_elsewhere,
     write_elsewhere,
 )
-from tests.caching.stepping import KEY, is_load, slow_read
+from tests.caching.stepping import KEY, Slow, forget_here, is_load, slow_read
 from tests.conftest import MovableClock
 from tests.faults.proxy import Proxy, Refusal
 from tests.faults.waiting import eventually
@@ -226,6 +228,33 @@ def test_a_read_that_began_while_nobody_listened_keeps_nothing(redis: Any, proxy
     assert read.finish().name == "old"
 
     assert held() == set()
+
+
+def test_who_comes_after_the_connection_was_lost_takes_nothing_from_a_read_before(redis: Any, proxy: Proxy) -> None:
+    listener = listen()
+    read_all()
+    forget_here()
+    before = Slow(shop.read([KEY]))
+    assert before.step is not None
+    answer = before.step.run()
+    proxy.suffer(Refusal())
+    eventually(lambda: not listener.tracking)
+    mark_elsewhere(redis, KEY)
+    # As another host does it: nobody here is told.
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE shop_shop SET name = 'new' WHERE slug = 'corner'")
+    unmark_elsewhere(redis, KEY)
+    proxy.heal()
+    eventually(is_trusted)
+
+    after = Slow(shop.read([KEY]))
+    assert isinstance(after.step, Join)
+    with pytest.raises(StopIteration):
+        before._steps.send(answer)
+    after.finish()
+
+    [entry] = after.result.values()
+    assert b'"new"' in entry.body
 
 
 def test_what_is_kept_while_nobody_listens_is_served_to_nobody(clock: MovableClock, proxy: Proxy) -> None:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 _WRITES = 100
 
 # A busy machine makes a figure worse, never better: one good round of so many will do.
-_ROUNDS = 3
+_ROUNDS = 5
 
 
 class Silence(BlackHole, Answerless):
