@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import struct
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -171,6 +170,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self.target = target
         self.connections = 0
+        self.flaps = 0
         self._waits = 0
         self._fault = Fault()
         self._links: dict[Link, asyncio.Task[Any]] = {}
@@ -193,9 +193,9 @@ class Proxy:
         """Let everything pass. Who waits for what was swallowed is cut off."""
         self._call(self._stop_and_change(Fault()))
 
-    def flap(self, faults: Sequence[Fault], seconds: float) -> None:
-        """Let each of these happen in turn for that long, over and over, until something else is told."""
-        self._call(self._flap(itertools.cycle(faults), seconds))
+    def flap(self, faults: Iterator[Fault], seconds: float) -> None:
+        """Let each of these happen in turn for that long, until something else is told; `flaps` counts them."""
+        self._call(self._flap(faults, seconds))
 
     def redirect(self, target: int) -> None:
         """Lead to another server, as a name or an address does that moves; open connections are closed."""
@@ -257,6 +257,7 @@ class Proxy:
             while True:
                 await self._change(next(faults))
                 await asyncio.sleep(seconds)
+                self.flaps += 1
 
         self._flapping = asyncio.ensure_future(keep_on())
 
