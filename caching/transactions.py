@@ -71,9 +71,16 @@ def in_transaction(alias: str) -> bool:
 
 
 def may_be_old(alias: str) -> bool:
-    """Whether what this thread reads may be of an earlier moment: SQLite keeps the snapshot of an unfinished query."""
+    """Whether what this thread reads may be of an earlier moment.
+
+    SQLite keeps the snapshot of an unfinished query, and of a transaction that somebody began around Django.
+    """
     connection = connections[alias]
-    return connection.vendor == "sqlite" and bool(connection.__dict__.get(_CURSORS))
+    if connection.vendor != "sqlite":
+        return False
+    return bool(connection.__dict__.get(_CURSORS)) or bool(
+        connection.connection and connection.connection.in_transaction
+    )
 
 
 def note(alias: str, items: Iterable[Item]) -> None:

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from caching.errors import HostFileError, MarkFailed
 from caching.keys import Key
@@ -87,3 +87,14 @@ def test_a_thread_that_dies_in_a_transaction_leaves_no_notes(corner: Shop) -> No
     del thread
     gc.collect()
     assert not open_notes
+
+
+def test_a_transaction_begun_around_django_fills_nothing_from_its_snapshot(tiers: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        assert shop.get("corner").name == "old"  # type: ignore[union-attr]
+        cursor.execute("ROLLBACK")
+    assert shop.counters.refused == 1
+    forgotten = shop.counters.loads
+    shop.get("corner")
+    assert shop.counters.loads == forgotten + 1
