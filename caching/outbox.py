@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -76,21 +76,28 @@ class Outbox:
         self._has_table = False
         self._complaint = ""
 
-    def deliver(self, tier: RedisTier) -> int:
+    def deliver(self, tier: RedisTier, *, after_each: Callable[[], object] | None = None) -> int:
         """Tell Redis of all that waits, the oldest first, and remove what it has heard; return how many rows.
 
-        Raises `RedisUnavailable`; what was not delivered then stays. What cannot be removed was delivered all the same
-        (a relay of another host may just be removing it, or the database may be a replica), and is delivered again.
+        `after_each` is called after each of the batches in which that is done. Raises `RedisUnavailable`; what was not
+        delivered then stays. What cannot be removed was delivered all the same (a relay of another host may just be
+        removing it, or the database may be a replica), and is delivered again.
         """
-        count = 0
-        last: PendingInvalidation | None = None
-        while rows := self._waiting_behind(last):
+        before = self.delivered
+        rows = self._waiting_behind(None)
+        while rows:
             tier.execute([unmark(Told(row.kind, row.name), row.commit_id) for row in rows], probe=True)
-            count += len(rows)
             self.delivered += len(rows)
-            last = rows[-1]
             self._remove(rows)
-        return count
+            if after_each is not None:
+                after_each()
+            # A batch with room left had all that could be seen; what has come since may go on coming for ever.
+            rows = self._waiting_behind(rows[-1]) if len(rows) == _BATCH else []
+        return self.delivered - before
+
+    def has_much(self) -> bool:
+        """Whether more waits than one batch."""
+        return self._table_exists() and self._ours().order_by()[_BATCH : _BATCH + 1].exists()
 
     def holds(self, writer: str, region: str) -> bool:
         """Whether something of the region waits that this writer inserted, or one of all regions."""

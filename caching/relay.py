@@ -75,7 +75,8 @@ class Relay:
     def renew(self) -> None:
         """Renew the marks of slow commits, and the records of what is not delivered."""
         try:
-            self.undelivered.renew(runtime.writers_stamps())
+            if self.undelivered.regions:
+                self.undelivered.renew(runtime.writers_stamps())
         except HostFileError as error:
             self._complain("records", str(error))
         else:
@@ -101,14 +102,16 @@ class Relay:
     def drain(self) -> int:
         """Deliver all that waits, in every database; return how many rows. Raises `RedisUnavailable` and `Error`."""
         tier = runtime.redis
-        return 0 if tier is None else sum(outbox.deliver(tier) for outbox in self._all_outboxes())
+        if tier is None:
+            return 0
+        return sum(outbox.deliver(tier, after_each=self._beat) for outbox in self._all_outboxes())
 
     def _probe(self, tier: RedisTier) -> None:
         why = ""
         try:
             # A write, which a server that only serves reads refuses; it finds nothing to delete.
             tier.execute([command("DEL", f"{conf.PREFIX}l:probe")], probe=True)
-            self.drain()
+            self._catch_up()
         except RedisUnavailable as error:
             why = str(error)
         except Error as error:
@@ -117,6 +120,12 @@ class Relay:
             runtime.breaker.trip(why)
         else:
             runtime.breaker.close()
+
+    def _catch_up(self) -> None:
+        # Redis comes back for all processes of the host at once; a long backlog is the work of one.
+        if any(outbox.has_much() for outbox in self._all_outboxes()) and not self._falls_to_us():
+            raise RedisUnavailable("Another process is delivering what Redis was not told.")
+        self.drain()
 
     def _falls_to_us(self) -> bool:
         try:
@@ -132,7 +141,7 @@ class Relay:
         well = True
         for outbox in self._all_outboxes():
             try:
-                outbox.deliver(tier)
+                outbox.deliver(tier, after_each=self._beat)
             except RedisUnavailable as error:
                 # Whatever it refused: no process of ours is to trust a Redis that does not take what waits.
                 runtime.breaker.trip(str(error))
@@ -144,9 +153,13 @@ class Relay:
                 well = False
             else:
                 self._complain(outbox.alias, "")
-        if not well:
+        if well:
+            self._beat()
+        else:
             self._lock.release()
-        elif self._lock.held:
+
+    def _beat(self) -> None:
+        if self._lock.held:
             self._lock.beat()
 
     def _settle(self) -> None:
@@ -218,7 +231,7 @@ class Relay:
 
     def _look_first(self) -> None:
         try:
-            self.drain()
+            self._catch_up()
         except Exception as error:
             runtime.breaker.trip(f"It is not known what Redis was not told: {error}")
 

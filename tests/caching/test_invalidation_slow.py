@@ -67,8 +67,22 @@ def test_a_commit_that_takes_longer_than_its_marks_last_stays_covered(
         save("new")
     assert redis.zcard(PENDING) == 0
     assert shown() == "new"
+    clock.advance(MARK_SECONDS)
     relay().renew()
     assert redis.zcard(PENDING) == 0, "whoever is done is renewed no more"
+
+
+def test_a_commit_that_ends_while_the_relay_is_about_to_renew_it_is_left_in_peace(
+    clock: MovableClock, redis: Any
+) -> None:
+    write = Invalidation([KEY])
+    write.begin()
+    clock.advance(MARK_SECONDS)
+    write.finish()
+    write.keep()
+    assert not redis.exists(PENDING)
+    assert runtime.stamps is not None
+    assert not runtime.stamps.pending_slots()
 
 
 def test_marks_that_are_young_are_not_placed_anew(

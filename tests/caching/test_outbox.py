@@ -109,7 +109,6 @@ def test_the_oldest_goes_first_many_in_a_round_trip(
     for key, age in zip(keys, (1, 3, 2, 3, 3), strict=True):
         PendingInvalidation.objects.filter(name=key.name).update(created=now - timedelta(seconds=age))
     assert Outbox("default").deliver(tier) == 5
-    told = told[:3]
     assert [len(trip) for trip in told] == [2, 2, 1]
     said = [name for trip in told for name in trip]
     assert set(said[:3]) == {value_of(keys[1]), value_of(keys[3]), value_of(keys[4])}
@@ -133,6 +132,20 @@ def test_what_redis_has_not_heard_stays(tier: RedisTier, monkeypatch: pytest.Mon
         Outbox("default").deliver(tier)
     assert len(names()) == 3
     assert Outbox("default").deliver(tier) == 3
+
+
+def test_what_goes_on_coming_holds_nobody_up(tier: RedisTier, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute, trips = tier.execute, []
+
+    def another_comes(commands: Any, *, probe: bool = False) -> Any:
+        trips.append(commands)
+        assert len(trips) < 5, "it would never end"
+        put(KEY)
+        return execute(commands, probe=probe)
+
+    put(KEY)
+    monkeypatch.setattr(tier, "execute", another_comes)
+    assert Outbox("default").deliver(tier) == 1
 
 
 def test_what_cannot_be_removed_is_delivered_all_the_same_and_complained_of_once(
@@ -159,6 +172,14 @@ def test_another_project_in_the_same_database_delivers_its_own(tier: RedisTier, 
     box = Outbox("default")
     assert (box.deliver(tier), box.waiting(), box.holds("me", "shop")) == (0, Waiting(0, None), False)
     assert names() == [KEY.name]
+
+
+def test_it_has_much_when_it_has_more_than_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_BATCH", 2)
+    put(KEY, KEY)
+    assert not Outbox("default").has_much()
+    put(KEY)
+    assert Outbox("default").has_much()
 
 
 def test_a_writer_is_told_whether_its_own_rows_wait() -> None:

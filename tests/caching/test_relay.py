@@ -218,6 +218,42 @@ def test_a_holder_that_goes_its_rounds_is_not_silent(others: Relay, clock: Movab
     assert waiting() == [("key", KEY.name)]
 
 
+def test_a_long_backlog_is_left_to_the_process_that_is_at_it(
+    others: Relay, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_BATCH", 2)
+    runtime.breaker.trip("gone")
+    put(*(Key("shop", f"shop-{number}") for number in range(3)))
+    clock.advance(0.9)
+    relay().tick()
+    assert (len(waiting()), runtime.breaker.closed) == (3, False)
+    others.drain()
+    clock.advance(0.9)
+    relay().tick()
+    assert (waiting(), runtime.breaker.closed) == ([], True)
+
+
+def test_a_long_backlog_at_which_nobody_works_is_delivered_by_whoever_finds_it(
+    others: Relay, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_BATCH", 2)
+    runtime.breaker.trip("gone")
+    put(*(Key("shop", f"shop-{number}") for number in range(3)))
+    clock.advance(1.1)
+    relay().tick()
+    assert (waiting(), runtime.breaker.closed) == ([], True)
+
+
+def test_a_holder_that_delivers_for_long_is_not_silent(others: Relay, clock: MovableClock) -> None:
+    put(KEY)
+    clock.advance(0.9)
+    others.drain()
+    put(KEY)
+    clock.advance(0.9)
+    relay().tick()
+    assert waiting() == [("key", KEY.name)]
+
+
 def test_a_holder_that_cannot_read_the_outbox_gives_the_lock_up(
     others: Relay, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -261,6 +297,7 @@ def test_a_foreign_stamps_file_is_complained_of_once_and_stops_nothing(
     redis: Any, clock: MovableClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(KEY)
+    relay().undelivered.begin("default", ["shop"], None)
     monkeypatch.setattr(runtime, "writers_stamps", Broken(HostFileForeign("somebody else's")), raising=False)
     for _ in range(2):
         relay().tick()

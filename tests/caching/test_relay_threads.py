@@ -76,7 +76,9 @@ def test_until_it_has_looked_a_process_reads_around_redis(
 ) -> None:
     go_on = threading.Event()
     deliver = Outbox.deliver
-    monkeypatch.setattr(Outbox, "deliver", lambda *args: (go_on.wait(_PATIENCE_SECONDS), deliver(*args))[1])
+    monkeypatch.setattr(
+        Outbox, "deliver", lambda *args, **how: (go_on.wait(_PATIENCE_SECONDS), deliver(*args, **how))[1]
+    )
     begin(REDIS_BUDGET_SECONDS=0.05)
     assert not runtime.breaker.closed
     go_on.set()
