@@ -167,8 +167,10 @@ class Stage:
         self.forget_here()
         assert runtime.relay is not None
         runtime.relay.tick()
+        told = not PendingInvalidation.objects.exists()
+        assert told or not runtime.breaker.closed, "Redis is trusted before it was told everything"
         self.check_all()
-        return runtime.breaker.closed and not PendingInvalidation.objects.exists()
+        return runtime.breaker.closed
 
     def _cached(self) -> bool:
         self.forget_here()
