@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Final, NamedTuple
 
@@ -98,10 +98,14 @@ class Flights:
             flight.by_task = False
             return flight.seat()
 
-    def land(self, kind: str, key: Key, landing: Landing) -> None:
-        """End a flight: those who wait for it get the landing, those who come now start anew."""
+    def land(self, kind: str, key: Key, judge: Callable[[], Landing]) -> None:
+        """End a flight: those who wait for it get the landing, those who come now start anew.
+
+        `judge` tells the landing when nobody can join any more: who came later might have seen a newer commit.
+        """
         with self._lock:
             flight = self._flights.pop((kind, key))
+        landing = judge()
         for seat in flight.seats:
             # A waiter that was cancelled wants it no more.
             if seat.set_running_or_notify_cancel():

@@ -9,7 +9,7 @@ from caching.conf import conf
 from caching.epochs import clear_name, fresh_token, guard_names, wide_names
 from caching.keys import Key, Scope
 from caching.registry import registry
-from caching.scripts import MARK, UNMARK, WIDE_MARK, WIDE_UNMARK, Command, command
+from caching.scripts import CLEAR, MARK, UNMARK, WIDE_MARK, WIDE_UNMARK, Command
 from caching.stamps import region_slot, scope_slot, slots_of
 
 __all__ = ["Clear", "Item", "Told", "mark", "regions_of", "slots_to_bump", "told", "unmark"]
@@ -48,7 +48,7 @@ def mark(item: Item, commit_id: str) -> Command:
         return MARK(list(guard_names(item)), commit_id, milliseconds)
     if isinstance(item, Scope):
         return WIDE_MARK(list(wide_names(item)), commit_id, milliseconds, fresh_token())
-    return command("SET", clear_name(item.region, item.org), fresh_token())
+    return CLEAR([clear_name(item.region, item.org)], fresh_token())
 
 
 def unmark(item: Told, commit_id: str) -> Command:
@@ -57,7 +57,7 @@ def unmark(item: Told, commit_id: str) -> Command:
         return UNMARK(list(guard_names(item)), commit_id)
     if item.kind == "scope":
         return WIDE_UNMARK(list(wide_names(item)), commit_id, fresh_token())
-    return command("SET", conf.PREFIX + item.name, fresh_token())
+    return CLEAR([conf.PREFIX + item.name], fresh_token())
 
 
 def regions_of(item: Item) -> Iterable[str]:

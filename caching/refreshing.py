@@ -50,7 +50,7 @@ class Refresher:
 
         def land_if_never_begun(job: Future[None]) -> None:
             if job.cancelled():
-                flights.land(kind, key, NOTHING)
+                flights.land(kind, key, lambda: NOTHING)
 
         job = self._submit(key, lambda: region.flying(kind, key))
         if job is None:

@@ -110,6 +110,9 @@ class Runtime:
         now = self.clock.now()
         listener = self.listener
         heard_until = listener.heard_until if listener is not None else math.inf
+        # Only now: a tier is dropped before the listener is trusted again, and was not brought up to date.
+        if local is not self.__dict__.get("local"):
+            return False
         local.trusted_until = min(now + _LOOK_AGAIN_SECONDS, heard_until)
         return now < local.trusted_until
 
@@ -172,10 +175,13 @@ class Runtime:
         entry = local.entries.get(key) if local is not None else None
         if local is None or entry is None:
             return None
+        # In this order: what is heard in between may make the entry stale and renew the trust.
+        if local.clock.now() >= local.trusted_until and not self.trust(local):
+            return None
         if not local.is_valid(entry):
             local.discard(entry)
             return None
-        return entry if local.clock.now() < local.trusted_until or self.trust(local) else None
+        return entry
 
     def at_exit(self) -> None:
         """Leave the last counts to the other processes, and no thread behind."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from caching.envelope import EPOCHS_SLICE
 
-__all__ = ["EPOCH", "FILL", "LEASE", "MARK", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script"]
+__all__ = ["CLEAR", "EPOCH", "FILL", "LEASE", "MARK", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script"]
 
 Argument = bytes | str | int | float
 
@@ -61,13 +61,27 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
     + _ONLY_WRITERS
 )
 
-#: key epoch; argument a fresh one. Answers the epoch, made anew when there is none or the key is somebody else's.
-EPOCH = Script(
-    """
-if redis.call('TYPE', KEYS[1]).ok ~= 'string' then
-  redis.call('DEL', KEYS[1])
-  redis.call('SET', KEYS[1], ARGV[1])
+# Mixed with what stood there and with the moment: a command whose connection was lost is sent again and may be done
+# twice, and an epoch that came back would bring back all that was cleared or written since. The limit of memory is
+# looked at only before a script's first write.
+_NEW_EPOCH = """
+local function new_epoch(name, token)
+  local before = redis.pcall('GET', name)
+  local time = redis.call('TIME')
+  redis.call('DEL', name)
+  local mixed = token .. time[1] .. '.' .. time[2] .. (type(before) == 'string' and before or '')
+  redis.call('SET', name, string.sub(redis.sha1hex(mixed), 1, 16))
 end
+"""
+
+#: key epoch; argument a fresh token. Changes the epoch to one that never was.
+CLEAR = Script(_NEW_EPOCH + "new_epoch(KEYS[1], ARGV[1])\n")
+
+#: key epoch; argument a fresh token. Answers the epoch, made anew when there is none or the key is somebody else's.
+EPOCH = Script(
+    _NEW_EPOCH
+    + """
+if redis.call('TYPE', KEYS[1]).ok ~= 'string' then new_epoch(KEYS[1], ARGV[1]) end
 return redis.call('GET', KEYS[1])
 """
 )
@@ -132,16 +146,16 @@ end
 #: keys value, lease, pending; argument commit id.
 UNMARK = Script("local pending = KEYS[3]\n" + _LEAVE + "redis.call('DEL', KEYS[1], KEYS[2])\n")
 
-#: keys epoch of the scope, wide pending; arguments commit id, ms, fresh epoch.
+#: keys epoch of the scope, wide pending; arguments commit id, ms, fresh token.
 WIDE_MARK = Script(
     _NOW
+    + _NEW_EPOCH
     + """
-redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], ARGV[3])
+new_epoch(KEYS[1], ARGV[3])
 only_writers(KEYS[2])
 redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
 """
 )
 
-#: keys epoch of the scope, wide pending; arguments commit id, fresh epoch.
-WIDE_UNMARK = Script("local pending = KEYS[2]\n" + _LEAVE + "redis.call('SET', KEYS[1], ARGV[2])\n")
+#: keys epoch of the scope, wide pending; arguments commit id, fresh token.
+WIDE_UNMARK = Script("local pending = KEYS[2]\n" + _LEAVE + _NEW_EPOCH + "new_epoch(KEYS[1], ARGV[2])\n")

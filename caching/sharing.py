@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from caching.conf import conf
@@ -43,6 +44,7 @@ class Sharing(ABC):
         self._entries: dict[Key, Entry] = {}
         self._noted: dict[Key, Noted] = {}
         self._led: set[Key] = set()
+        self._in_vain: set[Key] = set()
         self._early: list[Key] = []
         self._from_database: set[Key] = set()
         #: Loaded in a transaction, or under an old snapshot: right for this caller alone.
@@ -84,7 +86,7 @@ class Sharing(ABC):
             if alone or self._led:
                 yield from self._fly([*alone, *self._led], dirty)
             alone = []
-            shared = (yield from self._join(joined, or_fresh=waited_for > 0)) if joined else []
+            shared = (yield from self._join(joined, waited_before=waited_for > 0)) if joined else []
         if shared:
             yield from self._fly(shared, dirty)
 
@@ -96,16 +98,19 @@ class Sharing(ABC):
                     self._entries[key] = entry
                     self._counters.local_hits += 1
                     self._led.discard(key)
-                    landing = Landing(entry, accepted=True, fresh=True, loaded=False, error=None)
-                    self._flights.land(self.kind, key, landing)
+                    self._flights.land(self.kind, key, partial(self._landing_here, key, entry))
 
-    def _join(self, joined: dict[Key, Seat], *, or_fresh: bool) -> Steps[list[Key]]:
+    def _join(self, joined: dict[Key, Seat], *, waited_before: bool) -> Steps[list[Key]]:
         landings: dict[Key, Landing] = yield Join(joined, conf.LEASE_SECONDS)
         left = []
         for key in joined:
             landing = landings.get(key, NOTHING)
             if landing.error is not None:
                 raise landing.error
+            or_fresh = waited_before and key not in self._in_vain
+            if key not in landings:
+                # The next flight it joins may be the same one, which began before it came.
+                self._in_vain.add(key)
             if landing.entry is None or not (landing.accepted or (or_fresh and landing.fresh)):
                 left.append(key)
                 continue
@@ -131,8 +136,12 @@ class Sharing(ABC):
 
     def _land(self) -> None:
         for key in self._led:
-            self._flights.land(self.kind, key, self._landing(key))
+            self._flights.land(self.kind, key, partial(self._landing, key))
         self._led = set()
+
+    def _landing_here(self, key: Key, entry: Entry) -> Landing:
+        stands = runtime.find(key.local) is entry
+        return Landing(entry, accepted=stands, fresh=True, loaded=False, error=None)
 
     def _landing(self, key: Key) -> Landing:
         entry = self._entries.get(key)
@@ -149,8 +158,10 @@ class Sharing(ABC):
 
     def _is_unchanged(self, key: Key) -> bool:
         noted, stamps = self._noted.get(key), runtime.stamps
-        # Without stamps only Redis can tell, and it accepts no fill that a write came before.
-        if noted is None or stamps is None:
-            return key in self._from_database
-        # After a tier was dropped the stamps prove nothing: of what other hosts changed meanwhile they were not told.
-        return self._tier is runtime.local and stamps.note(noted.slots) == noted.stamps
+        # As for a hit: who joined after Redis had answered may have seen a commit that only the listener tells of, and
+        # after a tier was dropped the stamps prove nothing.
+        tier = self._tier
+        if noted is None or stamps is None or tier is None:
+            return False
+        trusted = tier.now() < tier.trusted_until or runtime.trust(tier)
+        return trusted and tier is runtime.local and stamps.note(noted.slots) == noted.stamps

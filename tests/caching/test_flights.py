@@ -405,4 +405,4 @@ def test_a_thread_waits_little_for_a_task_that_may_need_this_very_thread(
         loader.go.release()
 
     assert async_to_sync(one_thread_for_both)()[0] == "old"
-    flights.land("value", KEY, NOTHING)
+    flights.land("value", KEY, lambda: NOTHING)

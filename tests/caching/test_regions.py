@@ -117,8 +117,10 @@ def test_clearing_is_one_small_write_and_looks_for_no_keys(redis: Any) -> None:
     redis.config_resetstat()
     shop.clear()
     sent = {name: figures["calls"] for name, figures in redis.info("commandstats").items()}
-    sent.pop("cmdstat_config|resetstat", None)
-    assert sent == {"cmdstat_set": 1}
+    assert sent["cmdstat_set"] == 1
+    assert not sent.keys() & {"cmdstat_keys", "cmdstat_scan", "cmdstat_flushdb", "cmdstat_flushall"}
+    # Whatever the cache holds: one script, sent again by its text to a server that does not know it yet.
+    assert sent.get("cmdstat_evalsha", 0) + sent.get("cmdstat_eval", 0) <= 2
 
 
 def test_clearing_an_unknown_region_names_the_known_ones() -> None:
