@@ -166,8 +166,10 @@ class _AsyncLink:
             forget()
             await self._connection.disconnect()
 
-    async def execute(self, commands: Sequence[Command], reign: int) -> Replies:
+    async def execute(self, commands: Sequence[Command], reign: int, gate: Callable[[], None]) -> Replies:
         async with self._turn:
+            # The task before this one may have waited in vain, and this one with it.
+            gate()
             if reign != self._reign:
                 await self._close()
                 self._reign = reign
@@ -272,7 +274,7 @@ class RedisTier:
             self._loops[loop] = link, lifetime
             await anext(lifetime)
         try:
-            return await self._loops[loop][0].execute(commands, self._reign)
+            return await self._loops[loop][0].execute(commands, self._reign, self._gate_again)
         except RedisUnavailable as error:
             self._failed(error)
             raise
@@ -292,6 +294,11 @@ class RedisTier:
             raise RedisUnavailable("Redis did not answer lately and is left alone until it does")
         if budget.is_spent():
             raise RedisUnavailable("Redis did not answer this request before")
+
+    def _gate_again(self) -> None:
+        if not self._breaker.closed:
+            budget.spend()
+        self._gate()
 
     def _failed(self, error: RedisUnavailable) -> None:
         if error.outage:
