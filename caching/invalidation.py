@@ -127,7 +127,6 @@ class Invalidation:
         """
         try:
             self._place()
-            self._bump()
             self._send([unmark(told(item), self._commit_id) for item in self._guarded])
         except RedisUnavailable:
             return False

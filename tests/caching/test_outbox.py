@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from caching import outbox
-from caching.epochs import guard_names
+from caching.epochs import guard_names, wide_names
 from caching.errors import RedisUnavailable
 from caching.keys import Key, Scope
 from caching.marks import Clear, Item
@@ -70,6 +70,15 @@ def test_a_row_says_all_that_a_relay_needs(settings: Settings) -> None:
     ]
     assert {(row.prefix, row.commit_id, row.writer) for row in rows} == {("fa:", "commit", "me")}
     assert timezone.now() - rows[0].created < timedelta(minutes=1)
+
+
+def test_lists_are_told_after_the_items_they_are_made_of(tier: RedisTier, told: list[list[str]]) -> None:
+    dishes = [Key("dish", "corner", (number,)) for number in range(50)]
+    put(Key("menu", "corner"), *dishes, Scope("plan", "corner"))
+    Outbox("default").deliver(tier)
+    [[*items, menu, plan]] = told
+    assert items == [value_of(key) for key in dishes]
+    assert (menu, plan) == (value_of(Key("menu", "corner")), wide_names(Scope("plan", "corner"))[0])
 
 
 def test_any_number_of_rows_is_inserted() -> None:
@@ -221,6 +230,18 @@ def test_rows_go_into_the_transaction_that_is_open_and_leave_it_usable() -> None
     connection.rollback()
     connection.set_autocommit(True)
     assert names() == []
+
+
+def test_rows_go_through_the_connection_that_commits_even_if_it_is_not_the_thread_s_own() -> None:
+    another = connections["default"].copy()
+    try:
+        another.set_autocommit(False)
+        insert(another, [KEY], commit_id="commit", writer="me")
+        assert names() == [], "seen before the COMMIT it would be delivered too early"
+        another.commit()
+        assert names() == [KEY.name]
+    finally:
+        another.close()
 
 
 def test_a_database_to_which_the_routers_do_not_let_the_table_has_no_outbox(settings: Settings) -> None:
