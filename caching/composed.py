@@ -51,6 +51,8 @@ class ListRegion(Region[Any], Generic[S]):
     exactly which. An item whose version is not the list's is read again from the database, then the list.
     """
 
+    is_composed = True
+
     def __init__(self, name: str, items: Region[S], **options: Any) -> None:
         self.items = items
         declared = list(options.pop("fresh_on", ()))

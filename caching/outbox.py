@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from django.apps import apps
@@ -12,9 +12,11 @@ from django.db import Error, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, Min, Model, Q, QuerySet
 from django.db.models.sql import InsertQuery
+from django.utils import timezone
 
 from caching.conf import conf
 from caching.marks import Item, Told, told, unmark
+from caching.registry import registry
 
 if TYPE_CHECKING:
     from caching.models import PendingInvalidation
@@ -38,14 +40,30 @@ def aliases() -> list[str]:
     return [alias for alias in connections if router.allow_migrate_model(alias, _model())]
 
 
+def _is_composed(item: Item) -> bool:
+    return item.region is not None and registry.get(item.region).is_composed
+
+
 def insert(connection: BaseDatabaseWrapper, items: Iterable[Item], *, commit_id: str, writer: str) -> None:
     """Insert a row for each item, in whatever transaction the connection has open. Raises `django.db.Error`."""
-    model = _model()
+    model, began = _model(), timezone.now()
     rows: list[Model] = []
-    for item in items:
+    # Lists last, and in this order for sure: another host that hears of a list first would make it anew of an item of
+    # whose change it has not heard, and keep it.
+    for place, item in enumerate(sorted(items, key=_is_composed)):
         kind, name = told(item)
-        region = item.region or ""
-        rows.append(model(prefix=conf.PREFIX, kind=kind, name=name, region=region, commit_id=commit_id, writer=writer))
+        created, region = began + timedelta(microseconds=place), item.region or ""
+        rows.append(
+            model(
+                created=created,
+                prefix=conf.PREFIX,
+                kind=kind,
+                name=name,
+                region=region,
+                commit_id=commit_id,
+                writer=writer,
+            )
+        )
     fields = list(model._meta.concrete_fields)
     size = connection.ops.bulk_batch_size(fields, rows) or len(rows)
     for start in range(0, len(rows), size):

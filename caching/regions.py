@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS
 
@@ -56,6 +56,9 @@ class Region(Generic[S]):
 
     Raises `CachingError` for a declaration that cannot work.
     """
+
+    #: Whether its values are made of another region's.
+    is_composed: ClassVar[bool] = False
 
     def __init__(
         self,
