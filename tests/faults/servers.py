@@ -26,7 +26,6 @@ class Server:
     def __init__(self, **config: str) -> None:
         self.port = _free_port()
         self._valkey = ValkeyServer(port=self.port, config={name.replace("_", "-"): config[name] for name in config})
-        self._frozen = False
         self.client: Any = Redis(port=self.port, socket_timeout=60)
         self.start()
 
@@ -49,12 +48,10 @@ class Server:
     def freeze(self) -> None:
         """Stop the process: the kernel goes on accepting connections for it, and nobody answers."""
         os.kill(self._pid, signal.SIGSTOP)
-        self._frozen = True
 
     def thaw(self) -> None:
         """Let it go on: it answers, late, what it was asked meanwhile."""
         os.kill(self._pid, signal.SIGCONT)
-        self._frozen = False
 
     def end(self) -> None:
         self._valkey.terminate()
