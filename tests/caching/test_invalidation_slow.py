@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -81,6 +83,10 @@ def test_a_commit_that_ends_while_the_relay_is_about_to_renew_it_is_left_in_peac
     write.finish()
     write.keep()
     assert not redis.exists(PENDING)
+    forgotten = weakref.ref(write)
+    del write
+    gc.collect()
+    assert forgotten() is None
     assert runtime.stamps is not None
     assert not runtime.stamps.pending_slots()
 
