@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,7 +59,10 @@ def clock() -> Iterator[MovableClock]:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     """The run's own Valkey server; a run in which it cannot start fails."""
-    server = ValkeyServer()
+    # Any port that is free: looked for one by one, the workers of a run would all find the same.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    server = ValkeyServer(port=port)
     server.start()
     yield server
     server.stop()

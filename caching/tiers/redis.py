@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -94,6 +95,8 @@ class _Link:
         self._pid = os.getpid()
         self.reign = reign
         self.run_id = b""
+        # With the thread: redis-py's connections stand in circles of references, and are else closed some time later.
+        weakref.finalize(self, connection.disconnect).atexit = False
 
     @property
     def is_ours(self) -> bool:

@@ -30,6 +30,7 @@ from tests.caching.outboxes import (
     waiting,
 )
 from tests.conftest import MovableClock
+from tests.faults.servers import Server
 from tests.shop.cached import shop
 from tests.shop.models import Shop
 
@@ -190,9 +191,8 @@ def test_a_write_that_its_replicas_know_of_needs_no_row(
     redis: Any, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shop, "wait_replicas", 1)
-    replica = ValkeyServer(config={"replicaof": f"{valkey.host} {valkey.port}", "repl-diskless-sync-delay": "0"})
     redis.config_set("repl-diskless-sync-delay", 0)
-    replica.start()
+    replica = Server(replicaof=f"{valkey.host} {valkey.port}")
     try:
         known = 0
         while not known:
@@ -201,7 +201,7 @@ def test_a_write_that_its_replicas_know_of_needs_no_row(
             known = redis.execute_command("WAIT", 1, 1000)
         save("new")
     finally:
-        replica.stop()
+        replica.end()
     assert waiting() == []
 
 
