@@ -17,7 +17,6 @@ import msgspec
 from django.conf import settings
 from django.db import connections
 
-from caching.errors import MarkFailed
 from caching.runtime import runtime
 from restaurant.errors import DomainError
 from tests.prove.commitlog import seq_last, seq_of
@@ -191,9 +190,8 @@ class Crew:
         self._marks_last(job.mark_seconds)
         writes = 0
         for target in self._chosen(job, chance):
-            # Others change the same orders, so that a move may have become illegal. A write may be refused while Redis
-            # is out of reach, and is not done then.
-            with suppress(DomainError, SiteConflictError, MarkFailed):
+            # Others change the same orders, so that a move may have become illegal.
+            with suppress(DomainError, SiteConflictError):
                 self._write_one(job, target, -1 if chance.random() < _ROLLBACK_SHARE else job.way)
                 writes += 1
             time.sleep(chance.uniform(0, 0.02))

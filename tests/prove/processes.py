@@ -56,13 +56,21 @@ class Place(ExitStack):
             "PROVE_SEED": seed,
         }
 
-    def redis_start(self) -> None:
+    def redis_start(self, port: int | None = None) -> None:
         """Start a Valkey server for all processes started from now on."""
-        server = ValkeyServer()
+        self._server = ValkeyServer(port=port)
         # Ends it also when it fails half-way; does nothing to one that never ran.
-        self.callback(server.terminate)
-        server.start()
-        self.environment["REDIS_URL"] = f"redis://127.0.0.1:{server.port}/0"
+        self.callback(self._server.terminate)
+        self._server.start()
+        self.environment["REDIS_URL"] = f"redis://127.0.0.1:{self._server.port}/0"
+
+    def redis_kill(self) -> None:
+        """End the Valkey server with SIGKILL."""
+        self._server.terminate()
+
+    def redis_return(self) -> None:
+        """Start another Valkey server, empty, where the killed one was."""
+        self.redis_start(port=int(self.environment["REDIS_URL"].rpartition(":")[2].partition("/")[0]))
 
     def redis_flush(self) -> None:
         """Empty the Valkey server."""

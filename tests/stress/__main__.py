@@ -31,7 +31,7 @@ def _arguments() -> argparse.Namespace:
     modes.add_argument("--no-redis", action="store_true", help="only without Redis")
     parser.add_argument("--kills", type=int, default=0, help="instead, kill so many writers, each within one write")
     parser.add_argument("--sabotage", default="mark", help="what the broken variant lacks (default: the mark)")
-    parser.add_argument("--broken-seconds", type=float, default=30.0, help="how long that may take (default 30)")
+    parser.add_argument("--broken-seconds", type=float, default=60.0, help="how long the latter may take (default 60)")
     parser.add_argument("--seed", default="", help="repeat the choices of an earlier run (not its timing)")
     return parser.parse_args()
 

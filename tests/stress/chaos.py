@@ -26,10 +26,12 @@ FAR_SECONDS: Final[float] = DEFAULTS["TRUST_SECONDS"]
 # Longer than anybody is stopped; not much longer, for what a killed writer wrote is not cached until it has run out.
 _MARK_SECONDS: Final = 1.5
 _STOPPED_SECONDS: Final = 0.25
+_AWAY_SECONDS: Final = 0.5
 _PAUSE_SECONDS: Final = 0.06
 # A sabotaged run ends soon after the first stale read.
 _LOOK_SECONDS: Final = 0.5
-_PATIENCE: Final = 60.0
+
+_MORTALS: Final = ("victim", "martyr")
 
 
 class Round:
@@ -58,11 +60,14 @@ class Round:
         self._living: dict[str, Player] = {}
         self._wake: dict[str, float] = {}
         self._born: Counter[str] = Counter()
-        self._end = 0.0
+        self._end = self._middle = 0.0
+        # When a killed server returns; 0: it is there.
+        self._back_at = 0.0
 
     def play(self, seconds: float, *, until_stale: bool) -> list[Stale]:
         began = now()
         self._end = began + seconds
+        self._middle = began + seconds / 2
         looked = began
         found: list[Stale] = []
         try:
@@ -70,17 +75,20 @@ class Round:
             while now() < self._end and not found:
                 time.sleep(self._chance.uniform(0.001, _PAUSE_SECONDS))
                 self._wake_up(all_of_them=False)
+                self._come_back(at_once=False)
                 self._act()
                 if until_stale and now() > looked + _LOOK_SECONDS:
                     found = self._judge()
                     looked = now()
             self._wake_up(all_of_them=True)
+            self._come_back(at_once=True)
             if not found:
                 for player in list(self._living.values()):
                     player.end()
         finally:
             for player in self._living.values():
                 player.put_down()
+            self._come_back(at_once=True)
         found = found or self._judge()
         self._count(now() - began)
         return found
@@ -111,9 +119,14 @@ class Round:
 
     def _act(self) -> None:
         acts: dict[Callable[[], None], float] = {self._kill: 3, self._stop: 6, self._nothing: 6}
-        if self._server is not None:
-            acts.update({self._flush: 0.5, self._evict: 1, self._disconnect: 1})
-        self._chance.choices(list(acts), list(acts.values()))[0]()
+        if self._server is not None and not self._back_at:
+            acts.update({self._flush: 0.5, self._crash: 0.3, self._evict: 1, self._disconnect: 1})
+        (act,) = self._chance.choices(list(acts), list(acts.values()))
+        if self._flush in acts and now() > self._middle:
+            # What is rare by chance happens once in any run, however short or busy.
+            done = self._figures.acts
+            act = self._flush if not done["emptied"] else self._crash if not done["Redis killed"] else act
+        act()
 
     def _nothing(self) -> None:
         return
@@ -138,16 +151,31 @@ class Round:
                 self._living[kind].go_on()
                 del self._wake[kind]
 
-    def _flush(self) -> None:
+    def _lose_marks(self, lose: Callable[[], None]) -> None:
         # A mark lost and its writer killed within one COMMIT is what CAVEATS.md excepts: whoever may be killed is dead
         # before the marks go.
-        assert self._server is not None
-        for kind in ("victim", "martyr"):
+        for kind in _MORTALS:
             self._living[kind].kill()
-        self._server.flush()
-        self._figures.acts["emptied"] += 1
-        for kind in ("victim", "martyr"):
+        lose()
+        for kind in _MORTALS:
             self._bear(kind)
+
+    def _flush(self) -> None:
+        assert self._server is not None
+        self._lose_marks(self._server.flush)
+        self._figures.acts["emptied"] += 1
+
+    def _crash(self) -> None:
+        assert self._server is not None
+        self._lose_marks(self._server.kill)
+        # Meanwhile everybody goes on, and may be killed or stopped.
+        self._back_at = now() + self._chance.uniform(0, _AWAY_SECONDS)
+        self._figures.acts["Redis killed"] += 1
+
+    def _come_back(self, *, at_once: bool) -> None:
+        if self._server is not None and self._back_at and (at_once or now() >= self._back_at):
+            self._server.return_empty()
+            self._back_at = 0.0
 
     def _evict(self) -> None:
         assert self._server is not None
@@ -176,4 +204,6 @@ class Round:
                 figures.writes[event.way] += 1
             elif isinstance(event, Done):
                 figures.counts.update(event.counts)
+                if event.name == "far":
+                    figures.far_hits += event.counts["local_hits"]
         figures.lags += lags(commits_all(), events, "far")

@@ -19,6 +19,7 @@ _SHOWN: Final = 5
 _READS: Final = 200
 _WRITES: Final = 20
 _HITS: Final = 100
+_FAR_HITS: Final = 20
 _ACTS: Final = 3
 
 
@@ -26,7 +27,7 @@ _ACTS: Final = 3
 class Figures:
     """Reads by reader, writes by way, what was done to the players, and what the cache counted where it was not killed.
 
-    `lags` are the seconds by which the reads of another host were behind.
+    `lags` are the seconds by which the reads of another host were behind, `far_hits` its hits in local memory.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Figures:
     writes: Counter[str] = field(default_factory=Counter)
     acts: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    far_hits: int = 0
     lags: list[float] = field(default_factory=list)
 
     @property
@@ -50,6 +52,8 @@ class Figures:
         wanted |= {act: (self.acts[act], _ACTS) for act in acts}
         if self.redis:
             wanted |= {"hits in Redis": (self.counts["redis_hits"], _HITS), "emptied": (self.acts["emptied"], 1)}
+            wanted |= {"Redis killed": (self.acts["Redis killed"], 1)}
+            wanted |= {"hits in another host's local memory": (self.far_hits, _FAR_HITS)}
         return [f"{what}: only {count}" for what, (count, enough) in wanted.items() if count < enough]
 
     def print(self, console: Console, found: Sequence[Stale]) -> None:
@@ -65,7 +69,10 @@ class Figures:
         if self.lags:
             ordered = sorted(self.lags)
             late = ordered[int(len(ordered) * 0.99)]
-            console.print(f"  another host was behind by at most {1000 * ordered[-1]:.0f} ms, p99 {1000 * late:.0f} ms")
+            console.print(
+                f"  another host ({self.far_hits} hits in its local memory) was behind by at most "
+                f"{1000 * ordered[-1]:.0f} ms, p99 {1000 * late:.0f} ms"
+            )
         colour = "red" if found else "green"
         console.print(f"  [{colour}]{len(found)} stale[/]")
         for stale in found[:_SHOWN]:

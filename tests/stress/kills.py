@@ -126,7 +126,7 @@ class Kills:
 
     def _readers(self) -> list[Player]:
         names = ["near", "other", *(["far"] if self._far else [])]
-        readers = [Player(name, "readers", self._targets, looks=0.5) for name in names]
+        readers = [Player(name, "readers", self._targets, pause=0.005, looks=0.5) for name in names]
         for reader in readers:
             own = {"STAMPS_DIR": str(self._far)} if reader.name == "far" else {}
             reader.start(self._surroundings, _READERS_SECONDS, **own)
@@ -162,7 +162,8 @@ class _Writer:
         self._told, tell = os.pipe()
 
         def work() -> None:
-            settled(surroundings, name, MARK_SECONDS=_MARK_SECONDS)
+            # Threads of its own would take longer to start than the write takes; the stress has them.
+            settled(surroundings, name, MARK_SECONDS=_MARK_SECONDS, BACKGROUND=False)
             # What is under test is the write alone.
             connection.ensure_connection()
             assert runtime.stamps is not None
@@ -190,7 +191,7 @@ class _Writer:
             ended = now()
             # It knows of its own commit, whatever its number.
             journal.add(Ack(name, ended, _seq_of(mark), done))
-            os.write(tell, msgspec.json.encode(_Usual(lines.before, lines.count, ended - lines.began)))
+            os.write(tell, msgspec.json.encode(_Usual(lines.before, lines.count, ended - (lines.began or ended))))
 
         self._pid = forked(work)
         os.close(await_go)
@@ -231,7 +232,7 @@ class _Lines:
 
     def __init__(self, last: int) -> None:
         self.count = 0
-        #: Where and when the last commit began.
+        #: Where and when the last commit began; 0: there was none, for the write was refused or changed nothing.
         self.before = 0
         self.began = 0.0
         self._last = last

@@ -46,7 +46,6 @@ class Run:
         self._broken_seconds = broken_seconds
         self._console = console
         self._chance = random.Random(seed)
-        self._url = place.environment["REDIS_URL"]
         # This process forks, and has no threads.
         settings.CACHING = {**settings.CACHING, "BACKGROUND": False}
         self._targets = world_create(_ORGS)
@@ -93,7 +92,12 @@ class Run:
         return kills
 
     def _surroundings(self, figures: Figures, sabotage: str) -> Surroundings:
-        caching = {"LEASE_SECONDS": 1.0, **({} if figures.redis else {"REDIS_ALIAS": None})}
+        # Generous for a busy machine, and yet nobody waits for a dead server for long.
+        caching = {
+            "LEASE_SECONDS": 1.0,
+            "REDIS_BUDGET_SECONDS": 0.5,
+            **({} if figures.redis else {"REDIS_ALIAS": None}),
+        }
         return Surroundings(self._place.history, self._seed, sabotage, caching)
 
     def _mode(self, variant: str, redis: bool) -> Figures:
@@ -112,7 +116,7 @@ class Run:
     def _rounds(
         self, figures: Figures, seconds: float, sabotage: str = "", *, until_stale: bool = False
     ) -> list[Stale]:
-        server = Server(self._url) if figures.redis else None
+        server = Server(self._place) if figures.redis else None
         surroundings = self._surroundings(figures, sabotage)
         found: list[Stale] = []
         while figures.seconds < seconds - 0.5 and not found:

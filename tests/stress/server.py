@@ -6,6 +6,8 @@ from typing import Final
 
 import redis
 
+from tests.prove.processes import Place
+
 __all__ = ["Server"]
 
 _ROOM_BYTES: Final = 2 * 1024 * 1024
@@ -16,11 +18,25 @@ _PIECES: Final = 150
 class Server:
     """One Valkey server, as its operator sees it; values are evicted when memory is short, marks are not."""
 
-    def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(url)
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._connect()
+
+    def _connect(self) -> None:
+        self._client = redis.Redis.from_url(self._place.environment["REDIS_URL"])
         used = int(self._client.info("memory")["used_memory"])
         self._client.config_set("maxmemory", used + _ROOM_BYTES)
         self._client.config_set("maxmemory-policy", "volatile-lru")
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._client.close()
+        self._place.redis_kill()
+
+    def return_empty(self) -> None:
+        """Have another one in its place."""
+        self._place.redis_return()
+        self._connect()
 
     def flush(self) -> None:
         """Empty it."""

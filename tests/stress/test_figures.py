@@ -8,10 +8,16 @@ from tests.stress.figures import Figures
 
 
 def figures(*, redis: bool = True) -> Figures:
-    plenty = Counter({"killed": 30, "stopped": 30, "evicted": 30, "disconnected": 30, "emptied": 30})
+    plenty = Counter({"killed": 30, "stopped": 30, "evicted": 30, "disconnected": 30, "emptied": 30, "Redis killed": 3})
     counts = Counter({"local_hits": 1000, "redis_hits": 1000})
     return Figures(
-        "a run", redis, reads=Counter({"near": 1000}), writes=Counter({"order": 100}), acts=plenty, counts=counts
+        "a run",
+        redis,
+        reads=Counter({"near": 1000}),
+        writes=Counter({"order": 100}),
+        acts=plenty,
+        counts=counts,
+        far_hits=100,
     )
 
 
@@ -19,7 +25,7 @@ def test_plenty_of_everything_lacks_nothing():
     assert figures().lacking() == []
 
 
-@pytest.mark.parametrize("act", ["killed", "stopped", "evicted", "disconnected", "emptied"])
+@pytest.mark.parametrize("act", ["killed", "stopped", "evicted", "disconnected", "emptied", "Redis killed"])
 def test_what_was_never_done_is_lacking(act: str):
     run = figures()
     del run.acts[act]
@@ -31,6 +37,13 @@ def test_what_was_never_done_is_lacking(act: str):
 def test_a_cache_that_was_hardly_hit_is_lacking(tier: str):
     run = figures()
     run.counts[f"{tier}_hits"] = 5
+
+    assert len(run.lacking()) == 1
+
+
+def test_another_host_that_kept_nothing_is_lacking():
+    run = figures()
+    run.far_hits = 0
 
     assert len(run.lacking()) == 1
 
