@@ -242,8 +242,9 @@ class Runtime:
         return Refresher()
 
     def _make_relay(self) -> Relay | None:
-        if conf.REDIS_ALIAS is None:
-            return None
+        # The tier first, which makes the relay: its threads would wait for one that is under way to be made.
+        if self.redis is None or "relay" in self.__dict__:
+            return self.__dict__.get("relay")
         from caching.relay import Relay
 
         relay = Relay()

@@ -379,3 +379,14 @@ def test_at_the_end_counts_are_shown_only_if_there_are_any_to_show() -> None:
 
     assert runtime.statistics is not statistics
     assert runtime.statistics.host()["shop"]["misses"] == 5
+
+
+def test_who_asks_for_the_relay_first_gets_the_one_that_the_tier_has(redis: Any, settings: Any) -> None:
+    relay = runtime.relay
+    assert relay is not None
+    assert runtime.relay is relay
+    assert "redis" in vars(runtime)
+
+
+def test_without_redis_there_is_no_relay() -> None:
+    assert runtime.relay is None
