@@ -120,10 +120,10 @@ class ListRegion(Region[Any], Generic[S]):
         results = tuple(self.items.value(part) for part in parts)
         return Entry(body, Listing(count=refs.count, results=results), parts=tuple(parts))
 
-    def life(self, entry: Entry) -> Lifetime:
-        """Return how long a list may be kept: local copies of items have their age, and it must not outlive them."""
-        # A part that local memory did not take has no end.
-        end = min((getattr(part, "expires", math.inf) for part in entry.parts), default=math.inf)
+    def life(self, entry: Entry, listed: Entry) -> Lifetime:
+        """Return how long a list may be kept: what it is made of has its age, and it must not outlive that."""
+        # A part that no tier took has no end.
+        end = min(getattr(part, "expires", math.inf) for part in (listed, *entry.parts))
         left = min(self.local_ttl, end - runtime.clock.now())
         return Lifetime(left, left + self.stale_for, 0.0)
 
@@ -165,14 +165,16 @@ class _Composing(Reading):
 
     def _compose(self, key: Key, *, may_keep: bool) -> Steps[None]:
         region, scratch = self._region, Counters()
-        lists = Reading(region, [key], counters=scratch, local=False)
+        reads = [Reading(region, [key], counters=scratch, local=False)]
         try:
-            listed = (yield from lists.steps())[key]
+            listed = (yield from reads[0].steps())[key]
             refs: Refs = region.value(listed)  # type: ignore[assignment]
-            items = Reading(region.items, region.item_keys(key, refs), counters=Counters())
-            found = (yield from items.steps()) if refs.items else {}
+            reads.append(Reading(region.items, region.item_keys(key, refs), counters=Counters()))
+            found = (yield from reads[1].steps()) if refs.items else {}
         except Exception:
-            self._error = lists.shared_error
+            for each in reads:
+                if each.shared_error is not None:
+                    self._errors[key] = each.shared_error
             raise
         parts = [found[each] for each in region.item_keys(key, refs)]
         outdated = region.outdated(refs, parts)
@@ -182,18 +184,21 @@ class _Composing(Reading):
             self._private.add(key)
         else:
             entry = self._entries[key] = region.compose(refs, parts)
+            kept = may_keep and all(part.may_be_kept for part in (listed, *parts))
             if any(part.stale for part in (listed, *parts)):
+                entry.may_be_kept = kept
                 self._entries[key] = entry.stand_in()
-            elif may_keep and all(part.may_be_kept for part in (listed, *parts)):
-                self._keep(key, entry, region.life(entry))
-            if lists.is_private or items.is_private:
+                self._counters.stale += 1
+            elif kept:
+                self._keep(key, entry, region.life(entry, listed))
+            if any(each.is_private for each in reads):
                 self._private.add(key)
-        self._tally(key, scratch, loaded=lists.loaded or items.loaded)
+        self._tally(key, scratch, loaded=any(each.loaded for each in reads))
 
     def _tally(self, key: Key, scratch: Counters, *, loaded: bool) -> None:
         # The items' reads are no requests of their own; the list is answered by a tier if no part needed the database.
         counters = self._counters
-        for name in ("stale", "bypassed", "refused", "rejected", "errors"):
+        for name in ("bypassed", "refused", "rejected", "errors"):
             setattr(counters, name, getattr(counters, name) + getattr(scratch, name))
         if loaded:
             self.loaded = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,7 +49,8 @@ class Exchange:
         self._noted = noted
         self._tier = tier
         self._tokens: dict[Scope, bytes] = {}
-        self._unwanted: set[Key] = set()
+        #: Keys whose value in Redis is of no use, or of no more use: another is to take its place.
+        self.unwanted: set[Key] = set()
         #: The leases this read holds.
         self.leases: dict[Key, str] = {}
 
@@ -69,7 +70,7 @@ class Exchange:
                     found[key] = unpack(raw, key=key.name, schema=self._region.schema, epochs=self._tokens[key.scope])
                 except Rejected:
                     self._counters.rejected += 1
-                    self._unwanted.add(key)
+                    self.unwanted.add(key)
         return found
 
     def _fetch(
@@ -111,18 +112,21 @@ class Exchange:
                     self._tier.learn_epochs(scope, KnownEpochs(run_id, above, slots, stamps))
 
     def lifetime(self, envelope: Envelope) -> Lifetime:
-        """Return how long a value that was found may be used from now on; negative when it has expired."""
+        """Return how long a value that was found may be used from now on; negative when it has expired.
+
+        Whoever filled it may have allowed it to stand in for longer than this process does.
+        """
         now = runtime.clock.wall()
-        return Lifetime(envelope.soft - now, envelope.hard - now, envelope.cost)
+        usable = min(envelope.hard, envelope.soft + self._region.stale_for)
+        return Lifetime(envelope.soft - now, usable - now, envelope.cost)
 
     # --- leases -------------------------------------------------------------------------------------------------------
 
-    def take_leases(self, keys: Sequence[Key], *, expired: Collection[Key] = ()) -> Steps[list[Key]]:
+    def take_leases(self, keys: Sequence[Key]) -> Steps[list[Key]]:
         """Take what leases there are into `leases`; returns the keys of which another process holds or has a value.
 
-        Of the `expired` keys a value is at hand, and a better one wanted. Keys under a writer are in neither.
+        Keys under a writer are in neither.
         """
-        self._unwanted.update(expired)
         tokens = {key: epochs.fresh_token() for key in keys}
         milliseconds = int(conf.LEASE_SECONDS * 1000)
         answer = yield Ask([self._lease(key, tokens[key], milliseconds) for key in keys])
@@ -136,7 +140,7 @@ class Exchange:
 
     def _lease(self, key: Key, token: str, milliseconds: int) -> Any:
         value, lease, pending = epochs.guard_names(key)
-        live = b"" if key in self._unwanted else self._tokens[key.scope]
+        live = b"" if key in self.unwanted else self._tokens[key.scope]
         return LEASE([lease, pending, epochs.wide_names(key.scope)[1], value], token, milliseconds, live)
 
     def fill(self, entries: Mapping[Key, Entry], cost: float) -> Steps[dict[Key, Lifetime]]:

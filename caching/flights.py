@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from caching.keys import Key
 from caching.tiers.local import Entry
 
-__all__ = ["NOTHING", "Flights", "Landing", "Seat"]
+__all__ = ["NOTHING", "Flights", "Landing", "Seat", "in_task"]
 
 # Keys whose lease's holder seems dead: more would be a fault elsewhere.
 _MOST_STUCK: Final = 10_000
@@ -22,7 +22,8 @@ class Landing(NamedTuple):
 
     `accepted`: no write came between its start and its end, so that whoever joined meanwhile may take the entry.
     `fresh`: it shows what was committed when the flight began, so that whoever came before that may take it.
-    `loaded`: the database was asked. `error` is what the load raised, if others would meet it, too.
+    `loaded`: the database was asked. `error` is what the load raised, if others would meet it, too; like an entry it is
+    for those alone who may take it.
     """
 
     entry: Entry | None
@@ -56,7 +57,8 @@ class _Flight:
         return Seat(landing, self.by_task)
 
 
-def _in_task() -> bool:
+def in_task() -> bool:
+    """Whether an event loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -78,7 +80,7 @@ class Flights:
 
     def board(self, kind: str, keys: Iterable[Key]) -> tuple[list[Key], dict[Key, Seat]]:
         """Return the keys that the caller now leads, and must `land`, and its seats in the flights of the others."""
-        by_task = _in_task()
+        by_task = in_task()
         led: list[Key] = []
         joined: dict[Key, Seat] = {}
         with self._lock:
@@ -105,11 +107,14 @@ class Flights:
         """
         with self._lock:
             flight = self._flights.pop((kind, key))
-        landing = judge()
-        for seat in flight.seats:
-            # A waiter that was cancelled wants it no more.
-            if seat.set_running_or_notify_cancel():
-                seat.set_result(landing)
+        landing = NOTHING
+        try:
+            landing = judge()
+        finally:
+            for seat in flight.seats:
+                # A waiter that was cancelled wants it no more.
+                if seat.set_running_or_notify_cancel():
+                    seat.set_result(landing)
 
     # --- leases of other processes ------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db import DataError
 from django.db import Error as DatabaseTrouble
 
 from caching.conf import conf
@@ -83,7 +84,8 @@ class Reading(Sharing):
             free = [key for key in led if key not in barred]
             if free and runtime.redis is not None:
                 yield from self._exchange.look(free)
-                yield from self._exchange.take_leases(free, expired=free)
+                self._exchange.unwanted.update(free)
+                yield from self._exchange.take_leases(free)
                 free = list(self._exchange.leases)
             if free:
                 self._region.counters.refreshed += len(free)
@@ -152,8 +154,12 @@ class Reading(Sharing):
     def _accept(self, key: Key, envelope: Envelope) -> None:
         life = self._exchange.lifetime(envelope)
         entry = Entry(envelope.body)
-        if self._region.stale_for and life.fresh <= 0:
-            self._expired[key] = entry
+        # Redis itself ends what may not stand in, so that clocks that differ do no harm.
+        if life.fresh <= 0 and envelope.hard > envelope.soft:
+            self._exchange.unwanted.add(key)
+            if life.usable > 0:
+                entry.may_be_kept = True
+                self._expired[key] = entry
             return
         self._entries[key] = entry
         self._counters.redis_hits += 1
@@ -165,7 +171,8 @@ class Reading(Sharing):
         if not keys:
             return
         try:
-            held = yield from self._exchange.take_leases(keys, expired=self._expired)
+            self._exchange.unwanted.update(self._expired)
+            held = yield from self._exchange.take_leases(keys)
         except RedisUnavailable:
             self._counters.errors += 1
             return
@@ -199,9 +206,11 @@ class Reading(Sharing):
             yield from self._give_leases_back()
             self._stand_in_or_raise(keys, loaded)
             return
-        for key in keys:
-            value = loaded.values[key]
-            self._entries[key] = Entry(encode(value), value)
+        try:
+            self._entries.update({key: Entry(encode(value), value) for key, value in loaded.values.items()})
+        except Exception:
+            yield from self._give_leases_back()
+            raise
         self.loaded = True
         self._from_database.update(keys)
         self._counters.misses += len(keys)
@@ -236,7 +245,9 @@ class Reading(Sharing):
 
     def _keep(self, key: Key, entry: Entry, life: Lifetime) -> None:
         entry.may_be_kept = True
-        if self._uses_local and self._tier is not None and key in self._noted:
+        if not self._uses_local:
+            entry.expires = runtime.clock.now() + life.fresh
+        elif self._tier is not None and key in self._noted:
             self._region.keep(key, entry, self._noted[key], life, self._tier)
 
     # --- fail-safe ----------------------------------------------------------------------------------------------------
@@ -245,15 +256,51 @@ class Reading(Sharing):
         error = loaded.error
         assert error is not None  # noqa: S101 -- for the type checker
         if not isinstance(error, DatabaseTrouble) or not all(key in self._expired for key in keys):
-            # An error of this caller's own transaction is nobody else's.
-            self._error = error if loaded.may_fill else None
+            self._tell_others(keys, error, own=not loaded.may_fill)
             raise error
         for key in keys:
             self._stand_in(key)
 
+    def _tell_others(self, keys: list[Key], error: Exception, *, own: bool) -> None:
+        # An error of this caller's own transaction is nobody else's, and one of a row is of those alone who want it.
+        trouble = isinstance(error, DatabaseTrouble) and not isinstance(error, DataError)
+        if not own and (trouble or len(keys) == 1):
+            for key in keys:
+                if trouble and key in self._expired:
+                    self._entries[key] = self._expired[key].stand_in()
+                    self._from_database.add(key)
+                else:
+                    self._errors[key] = error
+
     def _stand_in(self, key: Key) -> None:
         self._entries[key] = self._expired[key].stand_in()
+        self.loaded = True
+        self._from_database.add(key)
+        self._counters.misses += 1
         self._counters.stale += 1
+
+    def _landings(self, joined: dict[Key, Seat]) -> Steps[dict[Key, Landing]]:
+        soft, landings = self._region.soft_timeout, {}
+        if soft is not None and self._region.stale_for:
+            landings = yield Join(joined, min(soft, conf.LEASE_SECONDS))
+            yield from self._find_what_stands_in([key for key in joined if key not in landings])
+        left = {key: seat for key, seat in joined.items() if key not in landings and key not in self._entries}
+        if left:
+            more: dict[Key, Landing] = yield Join(left, conf.LEASE_SECONDS)
+            landings = {**landings, **more}
+        return landings
+
+    def _find_what_stands_in(self, keys: list[Key]) -> Steps[None]:
+        # As good as a hit: it is looked for only now, after all that was waited for.
+        barred = self._note(keys)
+        free = [key for key in keys if key not in barred]
+        self._find_expired(free)
+        unknown = [key for key in free if key not in self._expired]
+        if unknown and runtime.redis is not None:
+            yield from self._look(unknown)
+        for key in free:
+            if key in self._expired and key not in self._entries:
+                self._stand_in(key)
 
     def _hand_over(self, late: Iterable[Key]) -> dict[Key, Seat]:
         seats: dict[Key, Seat] = {}

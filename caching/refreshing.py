@@ -72,9 +72,19 @@ class Refresher:
                 return None
             self._waiting.add(key)
             self._pool = self._pool or ThreadPoolExecutor(_THREADS, thread_name_prefix="caching-refresh")
-            return self._pool.submit(self._run, key, steps)
+            dropped: list[Key] = []
+            try:
+                return self._pool.submit(self._run, key, steps, dropped)
+            except RuntimeError:
+                # The machine has no thread left, or the interpreter ends. It may stand in the queue all the same.
+                dropped.append(key)
+                self._waiting.discard(key)
+                return None
 
-    def _run(self, key: Key, steps: Callable[[], Steps[Any]]) -> None:
+    def _run(self, key: Key, steps: Callable[[], Steps[Any]], dropped: list[Key]) -> None:
+        with self._lock:
+            if dropped:
+                return
         try:
             drive(steps())
         except Exception as error:

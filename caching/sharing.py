@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from caching.conf import conf
-from caching.flights import NOTHING, Landing, Seat
+from caching.flights import NOTHING, Landing, Seat, in_task
 from caching.keys import Key
 from caching.noting import Noted, note_stamps
 from caching.runtime import runtime
 from caching.stats import Counters
-from caching.steps import Join, Steps
+from caching.steps import Steps
 from caching.tiers.local import Entry
 
 if TYPE_CHECKING:
@@ -45,11 +44,13 @@ class Sharing(ABC):
         self._noted: dict[Key, Noted] = {}
         self._led: set[Key] = set()
         self._in_vain: set[Key] = set()
+        self._alone: set[Key] = set()
         self._early: list[Key] = []
         self._from_database: set[Key] = set()
         #: Loaded in a transaction, or under an old snapshot: right for this caller alone.
         self._private: set[Key] = set()
-        self._error: Exception | None = None
+        #: What loads raised, if others would meet it, too.
+        self._errors: dict[Key, Exception] = {}
         #: Whether the database was asked, by this read or by the flight it joined.
         self.loaded = False
 
@@ -60,11 +61,14 @@ class Sharing(ABC):
 
     @property
     def shared_error(self) -> Exception | None:
-        """What the load raised, if others would meet it, too."""
-        return self._error
+        """What a load raised, if others would meet it, too."""
+        return next(iter(self._errors.values()), None)
 
     @abstractmethod
     def _obtain(self, keys: list[Key], dirty: set[Key], patient: bool) -> Steps[dict[Key, Seat]]: ...
+
+    @abstractmethod
+    def _landings(self, joined: dict[Key, Seat]) -> Steps[dict[Key, Landing]]: ...
 
     @abstractmethod
     def _wait_a_little(self, seats: dict[Key, Seat]) -> Steps[None]: ...
@@ -81,14 +85,18 @@ class Sharing(ABC):
         for waited_for in range(_FLIGHTS_WAITED_FOR):
             led, joined = self._flights.board(self.kind, shared)
             self._led = set(led)
-            # The flight that was missed by a moment may have left its result.
-            self._find_again(led)
-            if alone or self._led:
-                yield from self._fly([*alone, *self._led], dirty)
-            alone = []
-            shared = (yield from self._join(joined, waited_before=waited_for > 0)) if joined else []
-        if shared:
-            yield from self._fly(shared, dirty)
+            try:
+                # The flight that was missed by a moment may have left its result.
+                self._find_again(led)
+                if alone or self._led:
+                    yield from self._fly([*alone, *(key for key in led if key in self._led)], dirty)
+            finally:
+                self._land()
+            left = (yield from self._join(joined, waited_before=waited_for > 0)) if joined else []
+            alone = [key for key in left if key in self._alone]
+            shared = [key for key in left if key not in self._alone]
+        if alone or shared:
+            yield from self._fly([*alone, *shared], dirty)
 
     def _find_again(self, led: Iterable[Key]) -> None:
         if self._uses_local:
@@ -101,25 +109,32 @@ class Sharing(ABC):
                     self._flights.land(self.kind, key, partial(self._landing_here, key, entry))
 
     def _join(self, joined: dict[Key, Seat], *, waited_before: bool) -> Steps[list[Key]]:
-        landings: dict[Key, Landing] = yield Join(joined, conf.LEASE_SECONDS)
+        landings = yield from self._landings(joined)
         left = []
-        for key in joined:
-            landing = landings.get(key, NOTHING)
-            if landing.error is not None:
-                raise landing.error
+        for key, seat in joined.items():
+            if key in self._entries:
+                continue
+            landing = landings.get(key)
             or_fresh = waited_before and key not in self._in_vain
-            if key not in landings:
+            if landing is None:
                 # The next flight it joins may be the same one, which began before it came.
                 self._in_vain.add(key)
-            if landing.entry is None or not (landing.accepted or (or_fresh and landing.fresh)):
+                if seat.by_task and not in_task():
+                    # A thread that waits for a task keeps it from loading, perhaps.
+                    self._alone.add(key)
+            if landing is None or not (landing.accepted or (or_fresh and landing.fresh)):
                 left.append(key)
-                continue
-            self._entries[key] = landing.entry
-            self.loaded |= landing.loaded
-            counters = self._counters
-            counters.joined += 1
-            counters.misses += landing.loaded
-            counters.redis_hits += not landing.loaded
+            elif landing.error is not None:
+                self._errors[key] = landing.error
+                raise landing.error
+            elif landing.entry is not None:
+                self._entries[key] = landing.entry
+                self.loaded |= landing.loaded
+                counters = self._counters
+                counters.joined += 1
+                counters.stale += landing.entry.stale
+                counters.misses += landing.loaded
+                counters.redis_hits += not landing.loaded
         return left
 
     def _fly(self, keys: list[Key], dirty: set[Key], *, patient: bool = False) -> Steps[None]:
@@ -129,15 +144,20 @@ class Sharing(ABC):
             # Also when the caller was cancelled: those who wait must not wait for nobody.
             self._land()
         # Only now: the refresher leads flights of its own.
-        for key in self._early:
+        early, self._early = self._early, []
+        for key in early:
             runtime.refresher.refresh(self._region, key)
         if handed_over:
             yield from self._wait_a_little(handed_over)
 
     def _land(self) -> None:
-        for key in self._led:
-            self._flights.land(self.kind, key, partial(self._landing, key))
-        self._led = set()
+        while self._led:
+            key = self._led.pop()
+            try:
+                self._flights.land(self.kind, key, partial(self._landing, key))
+            except BaseException:
+                self._land()
+                raise
 
     def _landing_here(self, key: Key, entry: Entry) -> Landing:
         stands = runtime.find(key.local) is entry
@@ -146,12 +166,15 @@ class Sharing(ABC):
     def _landing(self, key: Key) -> Landing:
         entry = self._entries.get(key)
         if entry is None:
-            return Landing(None, accepted=False, fresh=False, loaded=False, error=self._error)
-        fresh = not entry.stale and key not in self._private
+            error = self._errors.get(key)
+            if error is None:
+                return NOTHING
+            return Landing(None, accepted=self._is_unchanged(key), fresh=True, loaded=False, error=error)
+        shared = key not in self._private
         return Landing(
             entry,
-            accepted=fresh and entry.may_be_kept and self._is_unchanged(key),
-            fresh=fresh,
+            accepted=shared and entry.may_be_kept and self._is_unchanged(key),
+            fresh=shared and not entry.stale,
             loaded=key in self._from_database,
             error=None,
         )

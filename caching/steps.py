@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -96,9 +97,11 @@ class Load:
 
     def run(self) -> Loaded:
         alias = self.keys[0].alias
-        may_fill = not in_transaction(alias) and not may_be_old(alias)
+        # What nobody can connect to holds no transaction of ours.
+        may_fill = True
         began = time.perf_counter_ns()
         try:
+            may_fill = not in_transaction(alias) and not may_be_old(alias)
             values = self.region.load_rows([(key.org, *key.parts) for key in self.keys], alias)
         except Exception as error:
             return Loaded({}, may_fill, 0.0, error)
@@ -121,12 +124,15 @@ class Join:
     def run(self) -> dict[Key, Landing]:
         seconds = self.seconds
         if any(seat.by_task for seat in self.seats.values()):
+            _close_orphans()
             # The task may be about to load in this very thread, which is waiting here.
             seconds = min(seconds, conf.LEASE_WAIT_SECONDS)
         wait([seat.landing for seat in self.seats.values()], seconds)
         return self._landings()
 
     async def arun(self) -> dict[Key, Landing]:
+        if any(seat.by_task for seat in self.seats.values()):
+            _close_orphans()
         landings = [asyncio.wrap_future(seat.landing) for seat in self.seats.values()]
         try:
             await asyncio.wait(landings, timeout=self.seconds)
@@ -191,6 +197,7 @@ async def adrive(steps: Steps[T]) -> T:
     except BaseException:
         steps.close()
         raise
+    _close_orphans()
     task = asyncio.create_task(_go_on(steps, step))
     _detached.add(task)
     task.add_done_callback(_forget)
@@ -214,6 +221,18 @@ async def _outcome(step: Step) -> tuple[Any, Exception | None]:
         return await step.arun(), None
     except Exception as error:
         return None, error
+
+
+def _close_orphans() -> None:
+    # A loop that was closed around its tasks never ends them, and somebody may wait for what they lead.
+    for task in list(_detached):
+        if task.get_loop().is_closed():
+            _detached.discard(task)
+            coroutine = task.get_coro()
+            if coroutine is not None:
+                # What it waited for belongs to that loop, and may complain.
+                with suppress(Exception):
+                    coroutine.close()
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

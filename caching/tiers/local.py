@@ -83,6 +83,7 @@ class Entry:
         """Return a copy for a caller who gets no better one: marked stale, never kept."""
         copy = Entry(self.body, self.value, parts=self.parts)
         copy.stale = True
+        copy.may_be_kept = self.may_be_kept
         return copy
 
 
