@@ -64,6 +64,10 @@ def _exchange(commands: Sequence[Command]) -> Generator[Batch, list[Any], list[A
     return answers
 
 
+def _lost(error: Exception) -> RedisUnavailable:
+    return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
+
+
 def run_id_of(infos: Sequence[Any]) -> bytes:
     """Return what tells this server process, in its present reign, from every other: from INFO server and replication.
 
@@ -96,7 +100,7 @@ class _Link:
         self.reign = reign
         self.run_id = b""
         # With the thread: redis-py's connections stand in circles of references, and are else closed some time later.
-        weakref.finalize(self, connection.disconnect).atexit = False
+        weakref.finalize(self, connection.disconnect).atexit = False  # type: ignore[misc]
 
     @property
     def is_ours(self) -> bool:
@@ -105,22 +109,26 @@ class _Link:
     def execute(self, commands: Sequence[Command], patience: float) -> Replies:
         kept = bool(self.run_id)
         try:
+            try:
+                return self._execute(commands, patience)
+            except redis.TimeoutError:
+                raise
+            except (RedisError, OSError):
+                if not kept:
+                    raise
+            # The server closed a connection kept since an earlier request. Every command may be sent twice.
+            self.close()
             return self._execute(commands, patience)
-        except redis.TimeoutError as error:
-            raise self._lost(error) from error
+        except RedisUnavailable:
+            # All answers were read.
+            raise
         except (RedisError, OSError) as error:
-            lost = self._lost(error)
-            if not kept:
-                raise lost from error
-        # The server closed a connection kept since an earlier request. Every command may be sent twice.
-        try:
-            return self._execute(commands, patience)
-        except (RedisError, OSError) as error:
-            raise self._lost(error) from error
-
-    def _lost(self, error: Exception) -> RedisUnavailable:
-        self.close()
-        return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
+            self.close()
+            raise _lost(error) from error
+        except BaseException:
+            # An interrupt leaves an answer unread that the next caller would take for its own.
+            self.close()
+            raise
 
     def close(self) -> None:
         self.run_id = b""
@@ -178,33 +186,30 @@ class _AsyncLink:
                 self._reign = reign
             kept = bool(self.run_id)
             try:
+                try:
+                    return await self._execute(commands)
+                except (TimeoutError, redis.TimeoutError):
+                    raise
+                except (RedisError, OSError):
+                    if not kept:
+                        raise
+                await self._close()
                 return await self._execute(commands)
             except RedisUnavailable as error:
                 if error.outage:
                     await self._close()
                 raise
-            except (TimeoutError, redis.TimeoutError) as error:
-                raise await self._lost(error) from error
             except (RedisError, OSError) as error:
-                lost = await self._lost(error)
-                if not kept:
-                    raise lost from error
-            except BaseException as error:
+                await self._close()
+                raise _lost(error) from error
+            except BaseException:
                 # A cancelled task leaves an answer unread that the next one would take for its own.
-                await self._lost(error)
+                await self._close()
                 raise
-            try:
-                return await self._execute(commands)
-            except (RedisError, OSError) as error:
-                raise await self._lost(error) from error
 
     async def _close(self) -> None:
         self.run_id = b""
         await self._connection.disconnect(nowait=True)
-
-    async def _lost(self, error: BaseException) -> RedisUnavailable:
-        await self._close()
-        return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
 
     async def _execute(self, commands: Sequence[Command]) -> Replies:
         if not self.run_id:

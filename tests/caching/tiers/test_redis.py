@@ -292,3 +292,107 @@ def test_something_else_under_the_name_of_the_pending_writers_gives_way(
     redis.set(pending, "text")
     run(tier, MARK(["v", "l", "p"], "one", 5000), WIDE_MARK(["e", "pw"], "one", 5000, "epoch"))
     assert (redis.zcard("p"), redis.zcard("pw")) == (1, 1)
+
+
+def test_an_interrupt_between_two_answers_leaves_none_for_the_next_caller(
+    tier: RedisTier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tier.execute(PING)
+    connection = tier._threads.link._connection
+    read, answers = connection.read_response, iter((None, KeyboardInterrupt))
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        raised = next(answers, None)
+        if raised is not None:
+            raise raised
+        return read(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "read_response", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tier.execute([command("ECHO", "first"), command("ECHO", "second")])
+    assert tier.execute([command("ECHO", "third")]).values == [b"third"]
+
+
+def test_who_was_interrupted_learns_anew_which_server_it_is(tier: RedisTier, redis: Any) -> None:
+    before = tier.execute(PING).run_id
+    link = tier._threads.link
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(link._connection._parser, "read_response", lambda *_, **__: interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            tier.execute(PING)
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    redis.execute_command("REPLICAOF", "NO", "ONE")
+    assert tier.execute(PING).run_id != before
+
+
+async def test_a_task_cancelled_in_its_second_attempt_leaves_nothing_behind(
+    tier: RedisTier, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tier.aexecute(PING)
+    (link, _) = next(iter(tier._loops.values()))
+    send, attempts = link._send, []
+
+    async def broken_and_slow(batch: Any) -> Any:
+        attempts.append(batch)
+        if len(attempts) == 1:
+            raise ConnectionError("closed by the server")
+        if len(attempts) == 4:
+            raise asyncio.CancelledError
+        return await send(batch)
+
+    monkeypatch.setattr(link, "_send", broken_and_slow)
+    script = Script("return 1")
+    with pytest.raises(asyncio.CancelledError):
+        await tier.aexecute([script([])])
+    assert len(attempts) == 4
+    assert (link.run_id, link._connection.is_connected) == (b"", False)
+    assert (await tier.aexecute([command("ECHO", "other")])).values == [b"other"]
+
+
+@pytest.fixture(
+    params=[b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00\xff\xfe garbage", b"*1\r\n$x\r\n", b":1e999\r\n", b"*-2\r\n"]
+)
+def foreign_server(request: pytest.FixtureRequest, settings: Any) -> Iterator[None]:
+    """A server that speaks another language."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(request.param)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        settings.CACHES = {
+            **settings.CACHES,
+            "redis": {
+                "BACKEND": "django_redis.cache.RedisCache",
+                "LOCATION": f"redis://127.0.0.1:{listening.getsockname()[1]}/0",
+            },
+        }
+        settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis", "REDIS_BUDGET_SECONDS": 0.5}
+        yield
+        thread.join()
+
+
+@pytest.mark.parametrize("parser", ["hiredis", "python"])
+def test_a_server_that_speaks_another_language_is_an_error_like_any_other(
+    foreign_server: None, parser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if parser == "python":
+        from redis._parsers import _RESP2Parser
+        from redis._parsers.resp2 import _AsyncRESP2Parser
+
+        monkeypatch.setattr("redis.connection.DefaultParser", _RESP2Parser)
+        monkeypatch.setattr("redis.asyncio.connection.DefaultParser", _AsyncRESP2Parser)
+    with pytest.raises(RedisUnavailable):
+        a_tier().execute(PING)
+    with pytest.raises(RedisUnavailable):
+        async_to_sync(a_tier().aexecute)(PING)
