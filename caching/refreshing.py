@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db import connections
 
@@ -26,6 +27,14 @@ logger = logging.getLogger("caching")
 _THREADS: Final = 2
 # More loads than this waiting would come too late to be of use.
 _MOST_WAITING: Final = 100
+# How long a process that ends waits for a load under way.
+_PATIENCE_SECONDS: Final = 2.0
+
+
+class _Job(NamedTuple):
+    key: Key
+    steps: Callable[[], Steps[Any]]
+    abandon: Callable[[], None]
 
 
 class Refresher:
@@ -37,59 +46,61 @@ class Refresher:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: set[Key] = set()
-        self._pool: ThreadPoolExecutor | None = None
+        # Not an executor: the interpreter would not end before all that waits in one is done.
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._stopped = not conf.BACKGROUND
 
     def refresh(self, region: Region[Any], key: Key) -> bool:
         """Load a key anew though its value is good still; returns whether that will be done."""
-        return self._submit(key, lambda: region.refreshing(key)) is not None
+        return self._submit(_Job(key, lambda: region.refreshing(key), lambda: None))
 
     def take_over(self, region: Region[Any], kind: str, key: Key) -> bool:
         """Go on with a flight that the caller leads; returns False when the caller must do so."""
         flights = runtime.flights
-
-        def land_if_never_begun(job: Future[None]) -> None:
-            if job.cancelled():
-                flights.land(kind, key, lambda: NOTHING)
-
-        job = self._submit(key, lambda: region.flying(kind, key))
-        if job is None:
-            return False
-        job.add_done_callback(land_if_never_begun)
-        return True
+        return self._submit(
+            _Job(key, lambda: region.flying(kind, key), lambda: flights.land(kind, key, lambda: NOTHING))
+        )
 
     def stop(self) -> None:
         """End the threads, after what they are doing now."""
         with self._lock:
             self._stopped = True
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+        with suppress(Empty):
+            while job := self._jobs.get_nowait():
+                job.abandon()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join(_PATIENCE_SECONDS)
 
-    def _submit(self, key: Key, steps: Callable[[], Steps[Any]]) -> Future[None] | None:
+    def _submit(self, job: _Job) -> bool:
         with self._lock:
-            if self._stopped or key in self._waiting or len(self._waiting) >= _MOST_WAITING:
-                return None
-            self._waiting.add(key)
-            self._pool = self._pool or ThreadPoolExecutor(_THREADS, thread_name_prefix="caching-refresh")
-            dropped: list[Key] = []
+            if self._stopped or job.key in self._waiting or len(self._waiting) >= _MOST_WAITING:
+                return False
             try:
-                return self._pool.submit(self._run, key, steps, dropped)
+                self._start()
             except RuntimeError:
-                # The machine has no thread left, or the interpreter ends. It may stand in the queue all the same.
-                dropped.append(key)
-                self._waiting.discard(key)
-                return None
+                # The machine has no thread left, or the interpreter ends.
+                return False
+            self._waiting.add(job.key)
+            self._jobs.put(job)
+            return True
 
-    def _run(self, key: Key, steps: Callable[[], Steps[Any]], dropped: list[Key]) -> None:
-        with self._lock:
-            if dropped:
-                return
-        try:
-            drive(steps())
-        except Exception as error:
-            logger.warning("A value of region %s could not be loaded in the background: %r", key.region, type(error))
-        finally:
-            with self._lock:
-                self._waiting.discard(key)
-            connections.close_all()
+    def _start(self) -> None:
+        while len(self._threads) < _THREADS:
+            thread = threading.Thread(target=self._run, name="caching-refresh", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _run(self) -> None:
+        while job := self._jobs.get():
+            try:
+                drive(job.steps())
+            except Exception as error:
+                region = job.key.region
+                logger.warning("A value of region %s could not be loaded in the background: %r", region, type(error))
+            finally:
+                with self._lock:
+                    self._waiting.discard(job.key)
+                connections.close_all()

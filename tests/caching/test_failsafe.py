@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -287,8 +289,13 @@ def test_without_threads_of_its_own_it_waits_for_the_load(
 
 
 def wait_for_the_background() -> None:
-    assert runtime.refresher._pool is not None, "nothing was refreshed"
-    runtime.refresher._pool.shutdown()
+    refresher = runtime.refresher
+    assert refresher._threads, "nothing was refreshed"
+    deadline = time.monotonic() + PATIENCE
+    while refresher._waiting:
+        assert time.monotonic() < deadline, "the background does not come to its end"
+        threading.Event().wait(0.001)
+    refresher.stop()
 
 
 def test_a_hit_near_the_end_is_loaded_anew_in_the_background(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -160,6 +162,18 @@ def test_what_stands_in_is_not_shared_with_those_who_come_after_a_write(expired:
     assert shop.value(late.result[KEY]).name == "new"  # type: ignore[union-attr]
 
 
+def test_what_stands_in_for_an_error_of_somebodys_transaction_is_not_shared(expired: Callable[..., None]) -> None:
+    expired()
+    leader = Slow(shop.read([KEY])).until(is_load)
+    other = Slow(shop.read([KEY])).until(is_join)
+    loaded = Load(shop, [KEY]).run()
+    aborted = loaded._replace(values={}, may_fill=False, error=DatabaseError("current transaction is aborted"))
+    leader.step = SimpleNamespace(run=lambda: aborted)
+    leader.finish()
+    other.finish()
+    assert (leader.result[KEY].stale, other.result[KEY].stale) == (True, False)
+
+
 def test_an_error_from_before_a_write_is_not_told_to_those_who_come_after(tiers: str) -> None:
     leader = Slow(shop.read([KEY])).until(is_load)
     failed = Load(shop, [KEY]).run()._replace(values={}, error=LookupError("no such shop yet"))
@@ -300,9 +314,9 @@ def watch(run: Callable[[Join], Any], waited: list[bool]) -> Callable[[Join], An
 
 
 def test_a_landing_that_cannot_be_judged_lands_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    market = Key("shop", "market")
-    reading = Slow(shop.read([KEY, market])).until(is_load)
-    seats = runtime.flights.board("value", [KEY, market])[1]
+    keys = [Key("shop", name) for name in ("corner", "market", "station")]
+    reading = Slow(shop.read(keys)).until(is_load)
+    seats = runtime.flights.board("value", keys)[1]
 
     def fail(*_: Any) -> Landing:
         raise RuntimeError("can't start new thread")
@@ -335,13 +349,38 @@ def test_a_hit_does_not_fail_because_it_cannot_be_refreshed(
     shop.get("corner")
     clock.advance(60)
 
-    def submit(*_: Any) -> None:
-        raise RuntimeError("cannot schedule new futures after shutdown")
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
-    assert shop.get("corner").name == "old"  # type: ignore[union-attr]
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        assert shop.get("corner").name == "old"  # type: ignore[union-attr]
     assert not runtime.refresher._waiting
+
+
+def test_a_process_ends_without_loading_what_still_waits_to_be_refreshed() -> None:
+    ended = subprocess.run([sys.executable, "-c", _ENDS], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert len(ended.stdout.split()) <= 3, "the two under way, and one that was about to begin"
+
+
+_ENDS = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+import django
+django.setup()
+from django.conf import settings
+settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": None, "BACKGROUND": True}
+from time import sleep
+from caching.keys import Key
+from caching.runtime import runtime
+from tests.shop.cached import shop
+def load(org, *, using):
+    print(org, flush=True)
+    sleep(0.05)
+shop._load = load
+for number in range(50):
+    runtime.refresher.refresh(shop, Key("shop", str(number)))
+"""
 
 
 def test_what_was_found_near_its_end_is_refreshed_once(
