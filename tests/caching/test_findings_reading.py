@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import DatabaseError, OperationalError, connections
+from django.db import DatabaseError, DataError, OperationalError, connections
 
 from caching.conf import conf
 from caching.epochs import guard_names
 from caching.flights import Flights, Landing
 from caching.keys import Key
+from caching.reading import Reading
 from caching.refreshing import Refresher
 from caching.runtime import runtime
 from caching.stats import Counters
@@ -234,6 +235,44 @@ def test_a_failing_load_of_items_fails_all_who_wait_for_the_list(
     load.go.release(5)
     assert all(isinstance(each.exception(PATIENCE), DatabaseError) for each in reads)
     assert load.loads == 1
+
+
+def test_an_error_that_a_list_was_told_is_told_to_those_who_wait_for_the_list(tiers: str) -> None:
+    key = Key("menu", "corner")
+    value = Slow(Reading(menu, [key], counters=Counters(), local=False).steps()).until(is_load)
+    lead, wait = Slow(menu.read([key])).until(is_join), Slow(menu.read([key])).until(is_join)
+    failed = Load(menu, [key]).run()._replace(values={}, error=DatabaseError("the disk is full"))
+    loads = menu.counters.loads
+    value.step = SimpleNamespace(run=lambda: failed)
+    for each in (value, lead, wait):
+        with pytest.raises(DatabaseError):
+            each.finish()
+    assert menu.counters.loads == loads
+
+
+def test_a_row_that_the_database_refuses_fails_those_alone_who_want_it(tiers: str) -> None:
+    Shop.objects.create(slug="market", name="market")
+    market = Key("shop", "market")
+    leader = Slow(shop.read([KEY, market])).until(is_load)
+    other = Slow(shop.read([market])).until(is_join)
+    failed = Load(shop, [KEY]).run()._replace(values={}, error=DataError("out of range"))
+    leader.step = SimpleNamespace(run=lambda: failed)
+    with pytest.raises(DataError):
+        leader.finish()
+    other.finish()
+    assert shop.value(other.result[market]).name == "market"  # type: ignore[union-attr]
+
+
+def test_who_can_do_with_an_expired_value_gets_it_though_a_bulk_read_fails(expired: Callable[..., None]) -> None:
+    expired()
+    leader = Slow(shop.read([KEY, Key("shop", "nowhere")])).until(is_load)
+    other = Slow(shop.read([KEY])).until(is_join)
+    failed = Load(shop, [KEY]).run()._replace(values={}, error=DatabaseError("the disk is full"))
+    leader.step = SimpleNamespace(run=lambda: failed)
+    with pytest.raises(DatabaseError):
+        leader.finish()
+    other.finish()
+    assert other.result[KEY].stale
 
 
 # --- a slow database --------------------------------------------------------------------------------------------------
