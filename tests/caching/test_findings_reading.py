@@ -23,6 +23,7 @@ from caching.keys import Key
 from caching.reading import Reading
 from caching.refreshing import Refresher
 from caching.runtime import runtime
+from caching.stamps import slots_of
 from caching.stats import Counters
 from caching.steps import Join, Load
 from tests.caching.stepping import KEY, Slow, forget_here, is_load
@@ -316,6 +317,22 @@ def test_who_joins_a_slow_load_after_a_write_does_not_get_the_expired_value(
     assert shop.value(later.result[KEY]).name == "new"  # type: ignore[union-attr]
 
 
+def test_who_joins_a_slow_load_gets_no_expired_value_of_redis_while_a_writer_that_it_did_not_hear_is_under_way(
+    redis: Any, expired: Callable[..., None]
+) -> None:
+    expired(soft_timeout=0.001)
+    forget_here()
+    leader = Slow(shop.read([KEY])).until(is_load)
+    late = Slow(shop.read([KEY])).until(is_join)
+    assert runtime.stamps is not None
+    runtime.stamps.pend([slots_of(KEY).key])
+    late.step = late._steps.send({})
+    assert is_join(late.step)
+    leader.finish()
+    late.finish()
+    assert not late.result[KEY].stale
+
+
 # --- flights that nobody lands ----------------------------------------------------------------------------------------
 
 
@@ -451,8 +468,10 @@ def test_what_may_stand_in_elsewhere_is_not_fresh_where_nothing_may(
     forget_here()
     clock.advance(TTL + 1)
     monkeypatch.setattr(shop, "money", True)
+    began = clock.seconds
     shop.get("corner")
     assert (shop.counters.loads, shop.counters.redis_hits) == (2, 0)
+    assert clock.seconds == began, "it waited for somebody to fill what is there"
 
 
 def test_what_has_expired_for_longer_than_the_region_allows_does_not_stand_in(
