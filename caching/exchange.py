@@ -108,8 +108,8 @@ class Exchange:
             noted = {key.scope: each for key, each in self._noted.items()}
             for scope, above in upper.items():
                 if scope in noted:
-                    slots, stamps = noted[scope]
-                    self._tier.learn_epochs(scope, KnownEpochs(run_id, above, slots, stamps))
+                    each = noted[scope]
+                    self._tier.learn_epochs(scope, KnownEpochs(run_id, above, each.slots, each.stamps))
 
     def lifetime(self, envelope: Envelope) -> Lifetime:
         """Return how long a value that was found may be used from now on; negative when it has expired.

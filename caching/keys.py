@@ -75,11 +75,10 @@ class Key:
         self.org = org
         self.parts = tuple(parts)
         self.alias = alias
-
-    @property
-    def local(self) -> tuple[str, str, str, *tuple[Part, ...]]:
-        """The key in local memory, made of the parts themselves: cheap to build on a hit."""
-        return (self.region, self.alias, self.org, *self.parts)
+        #: The key in local memory, made of the parts themselves: cheap to build on a hit.
+        self.local: tuple[str, str, str, *tuple[Part, ...]] = (region, alias, org, *self.parts)
+        # A read looks it up two dozen times.
+        self._hash = hash(self.local)
 
     @cached_property
     def scope(self) -> Scope:
@@ -95,7 +94,7 @@ class Key:
         return isinstance(other, Key) and self.local == other.local
 
     def __hash__(self) -> int:
-        return hash(self.local)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"<Key {self.name}>"

@@ -13,10 +13,11 @@ __all__ = ["Noted", "note_stamps"]
 
 
 class Noted(NamedTuple):
-    """The slots of a key and the stamps that stood there before it was read."""
+    """The slots of a key, the stamps that stood there before it was read, and the clock's `now` at that moment."""
 
     slots: Slots
     stamps: tuple[int, int, int]
+    at: float
 
 
 def note_stamps(keys: Iterable[Key]) -> tuple[dict[Key, Noted], set[Key]]:
@@ -30,10 +31,10 @@ def note_stamps(keys: Iterable[Key]) -> tuple[dict[Key, Noted], set[Key]]:
         relay = runtime.relay if runtime.redis is not None else None
         undelivered = relay.undelivered.regions if relay is not None else ()
         return {}, {key for key in keys if key.region in undelivered}
-    noted = {}
+    noted, now = {}, runtime.clock.now()
     for key in keys:
         slots = slots_of(key)
-        noted[key] = Noted(slots, stamps.note(slots))
+        noted[key] = Noted(slots, stamps.note(slots), now)
     # Only now: a writer takes its record before it changes the stamps.
     pending = stamps.pending_slots()
     return noted, {key for key, each in noted.items() if pending.intersection(each.slots)} if pending else set()

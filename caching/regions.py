@@ -167,12 +167,14 @@ class Region(Generic[S]):
         return found or drive(self._one(Key(self.name, org, parts, using), use_cache=True))
 
     def get_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
-        """Return the snapshots of many keys, given as `(org, *parts)`: one round trip, one query for all missing."""
-        return self._named(drive(self.read([Key(self.name, org, parts, using) for org, *parts in names])))
+        """Return the snapshots of many keys, given as `(org, *parts)`, in that order: one round trip, one query."""
+        keys = [Key(self.name, org, parts, using) for org, *parts in names]
+        return self._named(keys, drive(self.read(keys)))
 
     async def aget_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
         """`get_many` for coroutines."""
-        return self._named(await adrive(self.read([Key(self.name, org, parts, using) for org, *parts in names])))
+        keys = [Key(self.name, org, parts, using) for org, *parts in names]
+        return self._named(keys, await adrive(self.read(keys)))
 
     def read(self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True) -> Steps[dict[Key, Entry]]:
         """Return the steps that find an entry for each of the keys, all of one database.
@@ -217,8 +219,8 @@ class Region(Generic[S]):
     def _one(self, key: Key, use_cache: bool) -> Steps[Entry]:
         return (yield from self.read([key], use_cache=use_cache))[key]
 
-    def _named(self, entries: dict[Key, Entry]) -> dict[Name, S | None]:
-        return {(key.org, *key.parts): self.value(entry) for key, entry in entries.items()}
+    def _named(self, keys: Iterable[Key], entries: dict[Key, Entry]) -> dict[Name, S | None]:
+        return {(key.org, *key.parts): self.value(entries[key]) for key in keys}
 
     def hit(self, local_key: tuple[Any, ...]) -> Entry | None:
         """Return the valid entry in local memory, if there is one; callers see to their own transaction.
@@ -277,10 +279,10 @@ class Region(Generic[S]):
         ttl, usable = min(self.local_ttl, life.fresh), life.usable
         if entry.value is None:
             ttl = usable = min(ttl, conf.NEGATIVE_TTL)
-        if not runtime.hears_changes:
-            ttl = min(ttl, conf.LOCAL_TTL_WITHOUT_TRACKING)
-            usable = ttl
         now = tier.clock.now()
+        if not runtime.hears_changes:
+            # From when it was read: this process may have been stopped since.
+            usable = ttl = min(ttl, noted.at + conf.LOCAL_TTL_WITHOUT_TRACKING - now)
         early = 0.0
         if runtime.redis is None:
             # One draw is all that a copy of this process alone needs; with Redis, an end here is only a look there.

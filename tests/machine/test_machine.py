@@ -21,7 +21,7 @@ from tests.prove import sabotage
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # MACHINE_EXAMPLES=2000 looks for longer.
-_EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "25"))
+_EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "15"))
 # A sabotaged protocol is caught long before.
 _SABOTAGED_EXAMPLES = 1000
 

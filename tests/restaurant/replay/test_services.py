@@ -50,7 +50,7 @@ def test_nothing_is_stale_and_nothing_undecided_in_the_end(script: Script, tiers
 
 
 def test_a_cache_that_is_not_told_of_writes_is_found_out(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    for step in ("begin", "finish"):
+    for step in ("begin", "refresh", "finish"):
         monkeypatch.setattr(Invalidation, step, lambda self: None)
 
     result = replay(script)
