@@ -39,7 +39,7 @@ def health(report: CacheReport) -> list[str]:
     said = []
     if report.breaker is not None:
         states = {
-            "closed": "Redis answers.",
+            "closed": "Redis is in use.",
             "open": f"Redis is left alone: {report.breaker.why}.",
             "half-open": "Redis is just being tried again.",
         }

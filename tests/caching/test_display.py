@@ -51,7 +51,7 @@ def test_one_value_is_no_plural() -> None:
 @pytest.mark.parametrize(
     ("breaker", "listener", "depth", "sentences"),
     [
-        ("closed", "listening", 0, ["Redis answers.", "Other hosts' changes are heard, 1.5 ms behind."]),
+        ("closed", "listening", 0, ["Redis is in use.", "Other hosts' changes are heard, 1.5 ms behind."]),
         (
             "open",
             "connecting",

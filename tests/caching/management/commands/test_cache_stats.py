@@ -57,7 +57,7 @@ def test_the_title_says_whose_figures_these_are(settings: Settings) -> None:
 @pytest.mark.django_db
 def test_with_redis_the_title_names_it_and_a_sentence_tells_how_it_is(redis: object) -> None:
     assert "local memory and Redis" in stats()
-    assert stats().rstrip().endswith("Redis answers.")
+    assert stats().rstrip().endswith("Redis is in use.")
     runtime.breaker.trip("a test")
     assert "Redis is left alone: a test." in stats()
 
