@@ -144,16 +144,10 @@ class _Composing(Reading):
                 yield from self._compose_or_stand_in(key, may_keep=key not in barred)
         return handed_over
 
-    def refreshing(self) -> Steps[None]:
-        led, _ = self._flights.board(self.kind, self._keys)
-        self._led = set(led)
-        try:
-            if not self._note(led):
-                self._region.counters.refreshed += len(led)
-                for key in led:
-                    yield from self._compose(key, may_keep=True)
-        finally:
-            self._land()
+    def _refresh(self, keys: list[Key]) -> Steps[None]:
+        self._region.counters.refreshed += len(keys)
+        for key in keys:
+            yield from self._compose(key, may_keep=True)
 
     def _compose_or_stand_in(self, key: Key, *, may_keep: bool) -> Steps[None]:
         try:

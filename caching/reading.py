@@ -81,19 +81,21 @@ class Reading(Sharing):
         self._led = set(led)
         try:
             barred = self._note(led)
-            free = [key for key in led if key not in barred]
-            if free and runtime.redis is not None:
-                yield from self._exchange.look(free)
-                self._exchange.unwanted.update(free)
-                yield from self._exchange.take_leases(free)
-                free = list(self._exchange.leases)
-            if free:
-                self._region.counters.refreshed += len(free)
-                yield from self._load(free, set())
+            yield from self._refresh([key for key in led if key not in barred])
         except RedisUnavailable:
             self._counters.errors += 1
         finally:
             self._land()
+
+    def _refresh(self, keys: list[Key]) -> Steps[None]:
+        if keys and runtime.redis is not None:
+            yield from self._exchange.look(keys)
+            self._exchange.unwanted.update(keys)
+            yield from self._exchange.take_leases(keys)
+            keys = list(self._exchange.leases)
+        if keys:
+            self._region.counters.refreshed += len(keys)
+            yield from self._load(keys, set())
 
     def _find_here(self, keys: Iterable[Key]) -> None:
         for key in keys:

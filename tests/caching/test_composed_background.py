@@ -10,9 +10,8 @@ from caching.epochs import guard_names
 from caching.invalidation import Invalidation
 from caching.keys import Key
 from caching.runtime import runtime
+from tests.caching.loaders import PATIENCE, Loader, wait_for_the_background
 from tests.caching.stepping import forget_here
-from tests.caching.test_failsafe import wait_for_the_background
-from tests.caching.test_flights import PATIENCE, Loader
 from tests.conftest import MovableClock
 from tests.shop.cached import dish, menu
 from tests.shop.models import Dish, Shop

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +15,14 @@ from caching.invalidation import invalidate
 from caching.keys import Key
 from caching.runtime import runtime
 from caching.scripts import command
+from tests.caching.loaders import PATIENCE, Loader, wait_for_the_background
 from tests.caching.stepping import KEY, forget_here
-from tests.caching.test_flights import Loader
 from tests.conftest import MovableClock
 from tests.shop.cached import dish, menu, shop
 from tests.shop.models import Dish, Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE = 60
 TTL = 300
 
 
@@ -286,16 +283,6 @@ def test_without_threads_of_its_own_it_waits_for_the_load(
 
 
 # --- before it expires ------------------------------------------------------------------------------------------------
-
-
-def wait_for_the_background() -> None:
-    refresher = runtime.refresher
-    assert refresher._threads, "nothing was refreshed"
-    deadline = time.monotonic() + PATIENCE
-    while refresher._waiting:
-        assert time.monotonic() < deadline, "the background does not come to its end"
-        threading.Event().wait(0.001)
-    refresher.stop()
 
 
 def test_a_hit_near_the_end_is_loaded_anew_in_the_background(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,10 +13,10 @@ from asgiref.sync import async_to_sync
 from django.db import DatabaseError, connections, transaction
 
 from caching.epochs import guard_names
-from caching.flights import NOTHING, Flights, Seat
+from caching.flights import NOTHING
 from caching.invalidation import Invalidation
-from caching.keys import Key
 from caching.runtime import runtime
+from tests.caching.loaders import PATIENCE, CountedFlights, Loader
 from tests.caching.stepping import KEY, forget_here
 from tests.conftest import MovableClock
 from tests.shop.cached import ShopCopy, dish, menu, shop
@@ -25,49 +25,6 @@ from tests.shop.models import Dish, Shop
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MANY = 200
-PATIENCE = 60
-
-
-class CountedFlights(Flights):
-    """Flights that a test can wait for: `joined` is released by everybody who takes a seat."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.joined = threading.Semaphore(0)
-
-    def board(self, kind: str, keys: Any) -> tuple[list[Key], dict[Key, Seat]]:
-        led, joined = super().board(kind, keys)
-        for _ in joined:
-            self.joined.release()
-        return led, joined
-
-    def wait_for(self, count: int) -> None:
-        for _ in range(count):
-            assert self.joined.acquire(timeout=PATIENCE), "fewer reads joined than should"
-
-
-class Loader:
-    """The region's loader, held up by the test: each load says that it began and waits to be let go."""
-
-    def __init__(self, load: Callable[..., Any]) -> None:
-        self._load = load
-        self.began = threading.Semaphore(0)
-        self.go = threading.Semaphore(0)
-        self.error: Exception | None = None
-        self.loads = 0
-
-    def __call__(self, *name: Any, using: str) -> Any:
-        self.loads += 1
-        # Read first: what is held up is the answer, which may be old when it arrives.
-        value = self._load(*name, using=using)
-        self.began.release()
-        assert self.go.acquire(timeout=PATIENCE), "the load was never let go"
-        if self.error is not None:
-            raise self.error
-        return value
-
-    def wait(self) -> None:
-        assert self.began.acquire(timeout=PATIENCE), "nobody loads"
 
 
 @pytest.fixture(autouse=True)
