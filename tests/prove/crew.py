@@ -20,7 +20,7 @@ from django.db import connections
 from caching.runtime import runtime
 from restaurant.errors import DomainError
 from tests.prove.commitlog import seq_last, seq_of
-from tests.prove.gates import stopping_at
+from tests.prove.gates import renewing, stopping_at
 from tests.prove.history import Ack, Attempt, Journal, now
 from tests.prove.targets import Target, target_observed, target_read
 from tests.prove.web import SiteClient, SiteConflictError
@@ -31,6 +31,7 @@ __all__ = ["Answer", "Crew", "Go", "Job", "Message", "Said"]
 # A crew whose director is gone must not wait for ever.
 _PATIENCE = 60.0
 _ROLLBACK_SHARE = 0.1
+_MARK_SECONDS = 5.0
 
 
 class Job(msgspec.Struct, tag=True):
@@ -39,7 +40,8 @@ class Job(msgspec.Struct, tag=True):
     `what` is "read" or "write" (`targets`, in order), "readers" or "writers" (random ones of `targets`, for `seconds`),
     or "counters". `pause` is how many seconds a random reader rests at most, and `looks` the share of its reads before
     which it looks into the database. A thread stops at each of `gates` until it is told to go. `mark_seconds` changes,
-    for the whole process and from then on, how long marks last. `way` chooses among the ways of writing. `via` "api" or
+    for the whole process and from then on, how long marks last; nobody renews those that last less than usual, for they
+    are the marks of a process that stands still. `way` chooses among the ways of writing. `via` "api" or
     "admin" does it as a client of the site.
     """
 
@@ -51,7 +53,7 @@ class Job(msgspec.Struct, tag=True):
     pause: float = 0.002
     looks: float = 1.0
     seed: str = ""
-    mark_seconds: float = 5.0
+    mark_seconds: float = _MARK_SECONDS
     way: int | None = None
     via: str = ""
 
@@ -155,6 +157,7 @@ class Crew:
         return {"writes": len(job.targets)}
 
     def _marks_last(self, seconds: float) -> None:
+        (renewing.clear if seconds < _MARK_SECONDS else renewing.set)()
         settings.CACHING = {**settings.CACHING, "MARK_SECONDS": seconds}
 
     def _write_one(self, job: Job, target: Target, way: int | None) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from caching.invalidation import Invalidation
 from caching.steps import Load
 
-__all__ = ["COMMITTED", "LOADED", "MARKED", "install", "stopping_at"]
+__all__ = ["COMMITTED", "LOADED", "MARKED", "install", "renewing", "stopping_at"]
 
 #: A writer has placed its marks and will COMMIT now.
 MARKED = "marked"
@@ -23,6 +23,10 @@ MARKED = "marked"
 COMMITTED = "committed"
 #: A reader has loaded from the database and will fill now.
 LOADED = "loaded"
+
+#: While it is not set, the marks of commits under way run out as if their process stood still.
+renewing = threading.Event()
+renewing.set()
 
 _DAWDLE_SHARE = 0.05
 _DAWDLE_SECONDS = 0.01
@@ -70,6 +74,15 @@ def _after(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return gated
 
 
+def _while_renewing(keep: Callable[[Invalidation], None]) -> Callable[[Invalidation], None]:
+    @wraps(keep)
+    def kept(commit: Invalidation) -> None:
+        if renewing.is_set():
+            keep(commit)
+
+    return kept
+
+
 def _seed() -> None:
     _random.seed(f"{os.environ.get('PROVE_SEED', '')}-{os.getpid()}")
 
@@ -77,6 +90,7 @@ def _seed() -> None:
 def install() -> None:
     """Put the gates in place, around whatever sabotage there is."""
     Invalidation.begin = _after(MARKED, Invalidation.begin)  # type: ignore[method-assign]
+    Invalidation.keep = _while_renewing(Invalidation.keep)  # type: ignore[method-assign]
     Invalidation.finish = _before(COMMITTED, Invalidation.finish)  # type: ignore[method-assign]
     Load.run = _after(LOADED, Load.run)  # type: ignore[method-assign]
     # What is chosen without a thought of timing is the same when a seed is given again.
