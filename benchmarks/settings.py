@@ -1,0 +1,30 @@
+"""The site's settings for a benchmark's processes: no throttling, and the caches that peers are measured through."""
+
+from __future__ import annotations
+
+import os
+
+from restaurant.settings import *  # noqa: F403 -- Django's way to vary settings: every name counts
+from restaurant.settings import CACHES, DATABASES, REDIS_URL, REST_FRAMEWORK
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
+globals()["LOGGING"] = {}
+DATABASES["default"].setdefault("CONN_MAX_AGE", None)
+
+CACHES["locmem"] = {
+    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "LOCATION": "benchmark",
+    "OPTIONS": {"MAX_ENTRIES": 2_000_000},
+    "TIMEOUT": 3600,
+}
+if REDIS_URL:
+    # Pickle through hiredis, as django-redis comes; another database of the same server, so that nobody meets.
+    peers_url = REDIS_URL.removesuffix("/0") + "/1"
+    CACHES["django-redis"] = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": peers_url}
+    CACHES["django-core-redis"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL.removesuffix("/0") + "/2",
+    }
+# A peer that changes Django itself is measured in a process of its own.
+INSTALLED_APPS = [*globals()["INSTALLED_APPS"], *filter(None, os.environ.get("BENCH_APPS", "").split(","))]

@@ -1,0 +1,98 @@
+"""Times calls side by side: rounds are interleaved in random order, so that a busy moment hits everybody alike."""
+
+from __future__ import annotations
+
+import gc
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from benchmarks.results import Sample
+
+__all__ = ["acompare", "compare", "seconds_per_call"]
+
+# A round of a fast call is made of so many calls that the clock's own cost does not count.
+_ROUND_SECONDS: Final = 0.004
+_MOST_CALLS: Final = 20_000
+
+Call = Callable[[], object]
+
+
+def seconds_per_call(call: Call, calls: int) -> float:
+    """Return how long one call takes on the average of `calls`, without the cost of the loop."""
+    clock, turns = time.perf_counter, range(calls)
+    began = clock()
+    for _ in turns:
+        call()
+    took = clock() - began
+    began = clock()
+    for _ in turns:
+        pass
+    return (took - (clock() - began)) / calls
+
+
+def compare(
+    calls: Mapping[str, Call], *, rounds: int, before: Call | None = None, round_seconds: float = _ROUND_SECONDS
+) -> dict[str, Sample]:
+    """Return seconds per call of each, measured in `rounds` interleaved rounds after one that does not count.
+
+    `before` is called before every round of each and not timed, to bring about what is measured; rounds are of one
+    call then. The garbage collector rests during a round and runs between rounds.
+    """
+    numbers = {name: 1 if before else _calls_per_round(call, round_seconds) for name, call in calls.items()}
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    order = list(calls)
+    chance = random.Random(0)  # noqa: S311 -- an order, no secret
+    gc.collect()
+    for turn in range(rounds + 1):
+        chance.shuffle(order)
+        for name in order:
+            if before is not None:
+                before()
+            gc.disable()
+            try:
+                took = seconds_per_call(calls[name], numbers[name])
+            finally:
+                gc.enable()
+            if turn:
+                found[name].append(took)
+    return {name: Sample(tuple(each)) for name, each in found.items()}
+
+
+async def acompare(calls: Mapping[str, Callable[[], Awaitable[object]]], *, rounds: int) -> dict[str, Sample]:
+    """Do what `compare` does for coroutine functions, in the running loop."""
+    numbers = {}
+    for name, call in calls.items():
+        began = time.perf_counter()
+        await call()
+        await call()
+        numbers[name] = _number(_ROUND_SECONDS, (time.perf_counter() - began) / 2)
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    order = list(calls)
+    chance = random.Random(0)  # noqa: S311 -- an order, no secret
+    gc.collect()
+    for turn in range(rounds + 1):
+        chance.shuffle(order)
+        for name in order:
+            call = calls[name]
+            gc.disable()
+            try:
+                began = time.perf_counter()
+                for _ in range(numbers[name]):
+                    await call()
+                took = (time.perf_counter() - began) / numbers[name]
+            finally:
+                gc.enable()
+            if turn:
+                found[name].append(took)
+    return {name: Sample(tuple(each)) for name, each in found.items()}
+
+
+def _calls_per_round(call: Call, round_seconds: float) -> int:
+    call()
+    return _number(round_seconds, min(seconds_per_call(call, 1) for _ in range(3)))
+
+
+def _number(round_seconds: float, one: float) -> int:
+    return max(1, min(_MOST_CALLS, int(round_seconds / max(one, 1e-9))))
