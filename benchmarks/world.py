@@ -63,7 +63,7 @@ def orders_create(profile: BusinessProfile, dishes: Sequence[MenuItem], count: i
             LineDraft(
                 dishes[(number + line) % len(dishes)].pk,
                 1 + line % 3,
-                options=("without onions, please", "sauce on the side", "well done"),
+                options=("without onions, please", "sauce on the side, not on top", "well done, no pink at all"),
             )
             for line in range(LINES)
         ]
