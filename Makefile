@@ -3,9 +3,11 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
+# Apart, so that the site and the tests never run with the peers that are only measured.
+BENCH_VENV := .venv-bench
 export PORT
 
-.PHONY: run test coverage prove stress lint clean
+.PHONY: run test coverage prove stress bench bench-quick lint clean
 .DEFAULT_GOAL := run
 
 # Serves the site on http://127.0.0.1:8000 (PORT=8001 make run: elsewhere) until Ctrl-C.
@@ -21,10 +23,15 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/pyth
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/bin/python:
+$(BENCH_VENV)/.installed: requirements.txt requirements-dev.txt benchmarks/requirements.txt | $(BENCH_VENV)/bin/python
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -r requirements-dev.txt -r benchmarks/requirements.txt
+	@touch $@
+
+$(VENV)/bin/python $(BENCH_VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or later is needed; say which: make PYTHON=/path/to/python3.12" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(@:/bin/python=)
 
 # TESTS=tests/orders runs some of them.
 test: $(VENV)/.installed-dev
@@ -52,6 +59,15 @@ prove: $(VENV)/.installed-dev
 stress: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.stress $(ARGS)
 
+# Beside its peers, in less than ten minutes. ARGS="--section local" measures a part, ARGS="--write-docs" draws docs/benchmarks/.
+bench: $(BENCH_VENV)/.installed
+	$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
+
+# The same rows with fewer rounds, in less than a minute.
+bench-quick: $(BENCH_VENV)/.installed
+	$(BENCH_VENV)/bin/python -m benchmarks --quick $(ARGS)
+
 # Keeps var/, which holds the database.
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov \
+	    benchmarks/results
