@@ -3,61 +3,114 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import importlib.util
-import os
 import sys
-import traceback
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from rich.console import Console
 
-from benchmarks.bench import Bench
+from benchmarks.baseline import Comparison, KeptRun, baseline_compare, baseline_read, baseline_write
+from benchmarks.documents import documents_write
+from benchmarks.machine import machine_describe
 from benchmarks.place import Place
-from benchmarks.report import Report
+from benchmarks.progress import Progress
+from benchmarks.record import Record, Run, record_read, record_write
+from benchmarks.report import BAD, comparison_print, exit_code, record_print
+from benchmarks.run import Section, sections_measure
 from benchmarks.sections import SECTIONS
+from benchmarks.site import site_in
 
-_FAILED = 2
+__all__ = ["Files", "main"]
 
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the cache beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller sizes: less than a minute")
-    parser.add_argument("--section", action="append", choices=SECTIONS, help="measure this part only (may be repeated)")
-    return parser.parse_args()
+_HERE: Final = Path(__file__).resolve().parent
+# Wide enough for the table, where nobody's terminal says how wide it is.
+_COLUMNS: Final = 100
 
 
-def main() -> int:
-    given = _arguments()
-    console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
-    failed = 0
+class Files(NamedTuple):
+    """Where a run leaves what it found."""
+
+    latest: Path = _HERE / "results" / "latest.json"
+    baseline: Path = _HERE / "baseline.json"
+    documents: Path = _HERE.parent / "docs" / "benchmarks"
+
+
+_FILES: Final = Files()
+_MODULES: Final = {name: partial(import_module, f"benchmarks.sections.{name}") for name in SECTIONS}
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    files: Files = _FILES,
+    sections: Mapping[str, Callable[[], Section]] = _MODULES,
+) -> int:
+    """Measure, print and compare; returns the exit code."""
+    given = _given(arguments)
+    kept = baseline_read(files.baseline)
+    if given.last:
+        record = record_read(files.latest)
+    else:
+        chosen = {name: section for name, section in sections.items() if name in (given.section or sections)}
+        record = _measured(chosen, given.quick, kept)
+        record_write(files.latest, record)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
+    record_print(record, console)
+    before = kept.get(record.run.kind)
+    found = baseline_compare(before, record) if before else Comparison([], [])
+    if before:
+        comparison_print(before, found, console)
+    else:
+        console.print(f"{files.baseline.name} has no {record.run.kind} run to compare with.")
+    if not (given.update_baseline or given.write_docs):
+        return exit_code(record, found)
+    if [part.name for part in record.parts if not part.error] != list(sections):
+        console.print("Nothing is kept of this run: a baseline and the documents are made of all sections.")
+        return BAD
+    if given.update_baseline:
+        baseline_write(files.baseline, record)
+    if given.write_docs:
+        documents_write(files.documents, record)
+    return 0
+
+
+def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure the cache beside its peers, in one run, and say which targets are reached.",
+        epilog="Exits with 1 if a target that is ok in benchmarks/baseline.json is short now, 2 if a section failed.",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller sizes, for less than a minute")
+    parser.add_argument("--section", action="append", choices=SECTIONS, help="measure this one only (may be repeated)")
+    parser.add_argument(
+        "--last", action="store_true", help="measure nothing: show, compare or keep what the last run measured"
+    )
+    parser.add_argument("--update-baseline", action="store_true", help="make this run the one to compare with")
+    parser.add_argument("--write-docs", action="store_true", help="write tables and plots into docs/benchmarks/")
+    given = parser.parse_args(arguments)
+    if given.section and (given.update_baseline or given.write_docs):
+        parser.error("a baseline and the documents are made of all sections")
+    if given.last and (given.section or given.quick):
+        parser.error("--last takes the last run as it is")
+    if given.write_docs and importlib.util.find_spec("matplotlib") is None:
+        parser.error("the plots need matplotlib, which `make bench` installs")
+    return given
+
+
+def _measured(sections: Mapping[str, Callable[[], Section]], quick: bool, kept: Mapping[str, KeptRun]) -> Record:
+    date, began = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    before = kept.get("quick" if quick else "full")
+    expected = {name: before.rows.get(name, 0) for name in sections} if before else {}
     with Place() as place:
-        os.environ.update(place.environment())
-        import django
-
-        django.setup()
-        from django.core.management import call_command
-
-        from benchmarks.world import world_create
-
-        call_command("migrate", verbosity=0)
-        world_create()
-        report = Report(console)
-        for name in SECTIONS:
-            if given.section and name not in given.section:
-                continue
-            if importlib.util.find_spec(f"benchmarks.sections.{name}") is None:
-                continue
-            section = importlib.import_module(f"benchmarks.sections.{name}")
-            bench = Bench(place, given.quick, say=errors.print)
-            rows = []
-            try:
-                rows.extend(section.rows(bench))
-            except Exception:
-                traceback.print_exc()
-                failed = _FAILED
-            report.section(section.TITLE, rows)
-        report.reasons()
-    return failed
+        machine = machine_describe(place)
+        with site_in(place), Progress(Console(stderr=True, highlight=False), expected) as progress:
+            parts = sections_measure(sections, place, quick=quick, progress=progress)
+    return Record(Run(date, quick, round(time.monotonic() - began, 1), machine), parts)
 
 
 if __name__ == "__main__":

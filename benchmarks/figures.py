@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmarks.results import Target
 
-__all__ = ["bound_text", "figure_text", "ratio_text"]
+__all__ = ["bound_text", "cell_text", "figure_text", "ratio_text"]
 
 _SECONDS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 _HUNDRED: Final = 100
@@ -21,6 +21,11 @@ def figure_text(value: float, unit: str) -> str:
         size, unit = next((each for each in _SECONDS if abs(value) >= each[0]), _SECONDS[-1])
         value /= size
     return f"{_digits(value)} {unit}"
+
+
+def cell_text(value: float, unit: str) -> str:
+    """Return the figure as `figure_text` does, without the name of a unit that the row's heading says."""
+    return figure_text(value, unit) if unit in ("s", "x") else _digits(value)
 
 
 def ratio_text(ratio: float) -> str:

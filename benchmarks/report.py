@@ -1,77 +1,114 @@
-"""The table on screen: each row with its peers, each target with what was reached."""
+"""The table on screen: each row with its peers, each target with what was reached, and what got worse."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.figures import bound_text, figure_text, ratio_text
-from benchmarks.results import OURS, Outcome, Row, Sample, Unable
+from benchmarks.baseline import Comparison, KeptRun
+from benchmarks.figures import bound_text, figure_text
+from benchmarks.lines import Reasons, heading, row_lines
+from benchmarks.record import Part, Record
+from benchmarks.results import Row, Verdict
 
-__all__ = ["Report"]
+__all__ = ["BAD", "comparison_print", "exit_code", "record_print"]
 
-_COLOURS: Final = {"ok": "green", "short": "bold red", "unable": "yellow"}
+_COLOURS: Final[Mapping[Verdict, str]] = {"ok": "green", "short": "bold red", "unable": "yellow"}
+# Together 100 columns, with two before the first and between them.
+_WIDTHS: Final = (27, 10, 10, 9, 34)
+
+#: The exit code of a run in which something failed, or that cannot do what it was told to.
+BAD: Final = 2
+_WORSE: Final = 1
 
 
-class Report:
-    """Prints a run. The reasons why a peer cannot do a row are numbered and follow at the end."""
+def record_print(record: Record, console: Console) -> None:
+    """Print all that was measured; the reasons why a peer cannot do a row are numbered and follow the table."""
+    machine = record.run.machine
+    peers = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    console.print(Text(f"{machine.cpu}, {machine.cores} cores, load {machine.load}; {machine.system}"))
+    console.print(Text(f"Python {machine.python}, {machine.redis_server}, {peers}"))
+    reasons = Reasons()
+    for part in record.parts:
+        _part_print(part, console, reasons)
+    console.print()
+    for number, why in reasons:
+        console.print(Text(f"[{number}] {why}"))
+    _sums_print(record, console)
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._reasons: dict[str, int] = {}
 
-    def section(self, title: str, rows: Sequence[Row]) -> None:
-        """Print one part of the table."""
-        self._console.rule(Text(title, "bold"), align="left")
-        for row in rows:
-            self._row(row)
-
-    def reasons(self) -> None:
-        """Print the footnotes."""
-        for why, number in self._reasons.items():
-            self._console.print(Text(f"[{number}] {why}"))
-
-    def _row(self, row: Row) -> None:
-        self._console.print(Text(row.what, "bold"), Text(row.id, "dim"))
-        if row.note:
-            self._console.print(Text(f"  {row.note}", "dim"))
-        lines = Table.grid(padding=(0, 2), expand=False)
-        lines.add_column(width=28)
-        for width in (10, 10, 8):
-            lines.add_column(width=width, justify="right")
-        lines.add_column(width=34)
-        outcomes = row.outcomes()
-        for name, sample in row.samples.items():
-            mine = [each for each in outcomes if each.target.peer == ("" if name == OURS else name)]
-            lines.add_row(Text(f"  {name}"), *self._figures(row, name, sample), _verdicts(row, mine))
-        named = {OURS and "", *row.samples}
-        for outcome in outcomes:
-            if outcome.target.peer not in named:
-                lines.add_row(Text(f"  {outcome.target.peer}"), "", "", "", _verdicts(row, [outcome]))
-        self._console.print(lines)
-
-    def _figures(self, row: Row, name: str, sample: Sample | Unable) -> tuple[Text, Text, Text]:
-        if isinstance(sample, Unable):
-            number = self._reasons.setdefault(sample.why, len(self._reasons) + 1)
-            return Text(f"unable [{number}]"), Text(), Text()
-        ratio = None if name == OURS else row.ratio(name)
-        return (
-            Text(figure_text(sample.median, row.unit)),
-            Text(figure_text(sample.p99, row.unit)),
-            Text("" if ratio is None else ratio_text(ratio)),
+def comparison_print(before: KeptRun, found: Comparison, console: Console) -> None:
+    """Print which targets were met in the baseline and are not now."""
+    machine = before.machine
+    console.print(Text(f"Baseline of {before.date}: {machine.cpu}, {machine.cores} cores, load {machine.load}"))
+    for unmeasured in found.unmeasured:
+        line = Text("not measured here", _COLOURS["unable"])
+        console.print(line.append(f", ok in the baseline: {unmeasured.key}: {unmeasured.why}", "default"))
+    for lost in found.lost:
+        unit = lost.row.unit if lost.outcome.target.kind == "limit" else "x"
+        reached, was = (
+            "nothing" if each is None else figure_text(each, unit)
+            for each in (lost.outcome.reached, lost.before.reached)
         )
+        line = Text("short", _COLOURS["short"])
+        line.append(f", ok in the baseline: {lost.key}: {reached}, was {was}", "default")
+        console.print(line.append(f" ({bound_text(lost.outcome.target, lost.row.unit)})", "default"))
+    if not found.lost:
+        console.print(Text("Nothing that was ok in the baseline is short now.", _COLOURS["ok"]))
 
 
-def _verdicts(row: Row, outcomes: Sequence[Outcome]) -> Text:
-    lines = []
-    for outcome in outcomes:
-        text = Text(outcome.verdict, _COLOURS[outcome.verdict])
-        if outcome.reached is not None:
-            unit = row.unit if outcome.target.kind == "limit" else "x"
-            text.append(f" {figure_text(outcome.reached, unit)}", "default")
-        lines.append(text.append(f" ({bound_text(outcome.target, row.unit)})", "default"))
-    return Text("\n").join(lines)
+def exit_code(record: Record, found: Comparison) -> int:
+    """Return 2 if a section failed, 1 if a target has been lost since the baseline, else 0."""
+    if any(part.error for part in record.parts):
+        return BAD
+    return _WORSE if found.lost else 0
+
+
+def _part_print(part: Part, console: Console, reasons: Reasons) -> None:
+    console.print()
+    console.rule(Text(part.title, "bold"), align="left")
+    heading = _grid()
+    heading.add_row("", "median", "p99", "ratio", "target")
+    console.print(_indented(heading), style="dim")
+    for row in part.rows:
+        _row_print(row, console, reasons)
+    if part.error:
+        console.print(Text(f"{part.name} ended early: {part.error}", _COLOURS["short"]))
+
+
+def _row_print(row: Row, console: Console, reasons: Reasons) -> None:
+    console.print(Text(heading(row), "bold").append(f"  {row.id}", "not bold dim"))
+    if row.note:
+        console.print(Padding(Text(row.note, "dim"), (0, 0, 0, 2)))
+    lines = _grid()
+    for line in row_lines(row, reasons):
+        median = Text(line.median) if line.why is None else Text(f"unable [{line.why}]", _COLOURS["unable"])
+        targets = [Text(verdict, _COLOURS[verdict]).append(f" {text}", "default") for verdict, text in line.targets]
+        lines.add_row(Text(line.name), median, line.p99, line.ratio, Text("\n").join(targets))
+    console.print(_indented(lines))
+
+
+def _grid() -> Table:
+    lines = Table.grid(padding=(0, 2, 0, 0))
+    for number, width in enumerate(_WIDTHS):
+        inner = 0 < number < len(_WIDTHS) - 1
+        lines.add_column(width=width, justify="right" if inner else "left", overflow="fold")
+    return lines
+
+
+def _indented(lines: Table) -> Padding:
+    return Padding(lines, (0, 0, 0, 2))
+
+
+def _sums_print(record: Record, console: Console) -> None:
+    verdicts = [outcome.verdict for row in record.rows for outcome in row.outcomes()]
+    line = Text(f"{len(record.rows)} rows, {len(verdicts)} targets:")
+    for verdict, colour in _COLOURS.items():
+        line.append(f" {verdicts.count(verdict)} ").append(verdict, colour)
+    each = ", ".join(f"{part.name} {part.seconds:.0f} s" for part in record.parts)
+    console.print(line.append(f"; {record.run.seconds:.0f} s ({each})"))

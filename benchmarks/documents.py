@@ -1,0 +1,59 @@
+"""The figures of a run as pages of the documents: the table in Markdown and, beside it, the plots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from benchmarks.lines import Reasons, heading, row_lines
+from benchmarks.record import Part, Record
+
+__all__ = ["documents_write"]
+
+_SIGNS: Final = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`"})
+
+
+def documents_write(folder: Path, record: Record) -> None:
+    """Write figures.md and the plots into `folder` (which is made), over those of an earlier run."""
+    from benchmarks.plots import plots_write  # matplotlib, which only this needs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    plots_write(folder, record)
+    (folder / "figures.md").write_text("\n".join(_page(record)) + "\n", encoding="utf-8")
+
+
+def _page(record: Record) -> Iterator[str]:
+    run, machine = record.run, record.run.machine
+    yield "# Figures"
+    yield ""
+    yield f"Written by `python -m benchmarks --write-docs` of the {run.kind} run of {run.date} ({run.seconds:.0f} s):"
+    yield f"{machine.cpu}, {machine.cores} cores, load {machine.load} when it began, {machine.system}, Python"
+    yield f"{machine.python}, {machine.redis_server}; {', '.join(f'{n} {v}' for n, v in machine.packages.items())}."
+    yield "What the columns mean, and how it was measured, is said in [benchmarks.md](../benchmarks.md)."
+    reasons = Reasons()
+    for part in record.parts:
+        yield from _part(part, reasons)
+    if told := [f"{number}. {_text(why)}" for number, why in reasons]:
+        yield from ("", "## Who cannot do what", "", *told)
+
+
+def _part(part: Part, reasons: Reasons) -> Iterator[str]:
+    yield from ("", f"## {_text(part.title)}", "")
+    yield "| what | who | median | p99 | ratio | target |"
+    yield "|---|---|--:|--:|--:|---|"
+    for row in part.rows:
+        what = f"**{_text(heading(row))}**"
+        for line in row_lines(row, reasons):
+            median = line.median if line.why is None else f"unable ({line.why})"
+            targets = "; ".join(f"**{verdict}** {text}" for verdict, text in line.targets)
+            yield f"| {what} | {_text(line.name)} | {median} | {line.p99} | {line.ratio} | {targets} |"
+            what = ""
+    notes = [row for row in part.rows if row.note]
+    if notes:
+        yield ""
+        yield from (f"- {_text(row.what)}: {_text(row.note)}" for row in notes)
+
+
+def _text(text: str) -> str:
+    return text.translate(_SIGNS)
