@@ -51,7 +51,7 @@ def main(
     sections: Mapping[str, Callable[[], Section]] = _MODULES,
 ) -> int:
     """Measure, print and compare; returns the exit code."""
-    given = _given(arguments)
+    given = _given(arguments, files)
     kept = baseline_read(files.baseline)
     if given.last:
         record = record_read(files.latest)
@@ -79,7 +79,7 @@ def main(
     return 0
 
 
-def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _given(arguments: Sequence[str] | None, files: Files) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure the cache beside its peers, in one run, and say which targets are reached.",
@@ -97,6 +97,8 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("a baseline and the documents are made of all sections")
     if given.last and (given.section or given.quick):
         parser.error("--last takes the last run as it is")
+    if given.last and not files.latest.exists():
+        parser.error(f"there is no {files.latest}, which a run leaves behind")
     if given.write_docs and importlib.util.find_spec("matplotlib") is None:
         parser.error("the plots need matplotlib, which `make bench` installs")
     return given

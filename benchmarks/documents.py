@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.lines import Reasons, heading, row_lines
 from benchmarks.record import Part, Record
 
-__all__ = ["documents_write"]
+__all__ = ["documents_write", "figures_page"]
 
 _SIGNS: Final = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`"})
 
@@ -20,7 +20,12 @@ def documents_write(folder: Path, record: Record) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     plots_write(folder, record)
-    (folder / "figures.md").write_text("\n".join(_page(record)) + "\n", encoding="utf-8")
+    (folder / "figures.md").write_text(figures_page(record), encoding="utf-8")
+
+
+def figures_page(record: Record) -> str:
+    """Return the page, in Markdown."""
+    return "\n".join(_page(record)) + "\n"
 
 
 def _page(record: Record) -> Iterator[str]:

@@ -95,16 +95,16 @@ def record_read(path: Path) -> Record:
     document = msgspec.json.decode(path.read_bytes(), type=_Document)
     if document.schema != _SCHEMA:
         raise msgspec.ValidationError(f"{path} has schema {document.schema}, not {_SCHEMA}")
-    parts = [
+    parts = tuple(
         Part(
             name=each["name"],
             title=each["title"],
             seconds=each["seconds"],
-            rows=[_row(row) for row in document.rows if row["section"] == each["name"]],
+            rows=tuple(_row(row) for row in document.rows if row["section"] == each["name"]),
             error=each["error"],
         )
         for each in document.sections
-    ]
+    )
     return Record(document.run, parts)
 
 
@@ -143,7 +143,7 @@ def _row(document: Mapping[str, Any]) -> Row:
             name: Unable(each["unable"]) if "unable" in each else Sample(tuple(each["rounds"]))
             for name, each in document["samples"].items()
         },
-        targets=[msgspec.convert(each, Target) for each in document["targets"]],
+        targets=tuple(msgspec.convert(each, Target) for each in document["targets"]),
         unit=document["unit"],
         note=document["note"],
     )

@@ -75,16 +75,18 @@ def _part_print(part: Part, console: Console, reasons: Reasons) -> None:
     heading = _grid()
     heading.add_row("", "median", "p99", "ratio", "target")
     console.print(_indented(heading), style="dim")
+    said = ""
     for row in part.rows:
-        _row_print(row, console, reasons)
+        _row_print(row, console, reasons, note="" if row.note == said else row.note)
+        said = row.note
     if part.error:
         console.print(Text(f"{part.name} ended early: {part.error}", _COLOURS["short"]))
 
 
-def _row_print(row: Row, console: Console, reasons: Reasons) -> None:
+def _row_print(row: Row, console: Console, reasons: Reasons, *, note: str) -> None:
     console.print(Text(heading(row), "bold").append(f"  {row.id}", "not bold dim"))
-    if row.note:
-        console.print(Padding(Text(row.note, "dim"), (0, 0, 0, 2)))
+    if note:
+        console.print(Padding(Text(note, "dim"), (0, 0, 0, 2)))
     lines = _grid()
     for line in row_lines(row, reasons):
         median = Text(line.median) if line.why is None else Text(f"unable [{line.why}]", _COLOURS["unable"])

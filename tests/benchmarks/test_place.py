@@ -1,0 +1,84 @@
+"""The scratch place leaves nothing behind: no files, no servers, no processes."""
+
+import json
+import sys
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as NobodyThere
+
+from benchmarks.place import Place
+
+ANSWERS = "import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=True)"
+DEAF = "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\nsys.stdin.read()"
+
+
+def test_the_folder_is_there_within_the_block_and_not_after():
+    with Place() as place:
+        (place.folder / "written").write_text("something")
+        assert place.folder.is_dir()
+
+    assert not place.folder.exists()
+
+
+def test_the_folder_goes_when_the_run_fails():
+    with pytest.raises(ZeroDivisionError), Place() as place:
+        raise ZeroDivisionError
+
+    assert not place.folder.exists()
+
+
+def test_the_server_is_started_when_asked_for_and_ends_with_the_block():
+    with Place() as place:
+        client = Redis.from_url(place.redis_url)
+        assert client.ping()
+        assert place.valkey is place.valkey
+
+    with pytest.raises(NobodyThere):
+        client.ping()
+
+
+def test_processes_are_told_of_the_place_and_of_what_differs():
+    with Place() as place:
+        environment = place.environment(REDIS_URL="", BENCH_APPS="cachalot")
+
+    assert environment["DJANGO_SETTINGS_MODULE"] == "benchmarks.settings"
+    assert str(place.folder) in environment["DATABASE_URL"]
+    assert environment["CACHING_STAMPS_DIR"] == str(place.folder)
+    assert (environment["REDIS_URL"], environment["BENCH_APPS"]) == ("", "cachalot")
+
+
+def test_one_talks_with_a_process_by_lines():
+    with Place() as place:
+        process = place.python(["-c", ANSWERS], place.environment(REDIS_URL=""))
+        for line in (b"one\n", b"two\n"):
+            process.stdin.write(line)
+            process.stdin.flush()
+            assert process.stdout.readline() == line.upper()
+
+
+def test_a_process_is_this_python_with_the_environment_it_is_given():
+    with Place() as place:
+        program = "import json, os, sys; print(json.dumps([sys.executable, os.environ['REDIS_URL']]))"
+        process = place.python(["-c", program], place.environment(REDIS_URL="redis://nowhere"))
+        assert json.loads(process.stdout.readline()) == [sys.executable, "redis://nowhere"]
+
+
+def test_a_process_ends_with_the_block():
+    with Place() as place:
+        process = place.python(["-c", ANSWERS], place.environment(REDIS_URL=""))
+
+    assert process.returncode is not None
+    assert process.stdin.closed
+    assert process.stdout.closed
+
+
+def test_a_process_that_does_not_end_when_told_to_is_killed(monkeypatch):
+    with Place() as place:
+        process = place.python(["-c", DEAF], place.environment(REDIS_URL=""))
+        assert process.stdout.readline() == b"up\n"
+        # The same wait, without the ten seconds of patience.
+        wait = process.wait
+        monkeypatch.setattr(process, "wait", lambda timeout=None: wait(timeout and 0.01))
+
+    assert process.returncode == -9
