@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from billing.models import Customer, LedgerEntry
 from billing.services import ledger_append
@@ -18,7 +19,16 @@ from restaurant.profiles.models import BusinessProfile
 from restaurant.profiles.services import profile_create
 from restaurant.profiles.validation import WEEKDAYS
 
-__all__ = ["ACTIVE", "LINES", "ORG", "PHONES", "order_ids", "organisations_create", "world_create"]
+__all__ = [
+    "ACTIVE",
+    "LINES",
+    "ORG",
+    "PHONES",
+    "order_ids",
+    "organisations_create",
+    "organisations_delete",
+    "world_create",
+]
 
 ORG: Final = "bench"
 #: Active orders of `ORG`, of so many lines each.
@@ -80,13 +90,24 @@ def orders_create(profile: BusinessProfile, dishes: Sequence[MenuItem], count: i
 def organisations_create(count: int) -> list[str]:
     """Write `count` further organisations with profiles of the usual size; returns their ids."""
     ids = [f"other-{number:04}" for number in range(count)]
-    BusinessProfile.objects.bulk_create(BusinessProfile(org_id=org, **_fields(org)) for org in ids)
+    # Around the manager, which marks all that a profile makes stale: nobody has read them, and it takes its time.
+    _profiles().bulk_create(BusinessProfile(org_id=org, **_fields(org)) for org in ids)
     return ids
+
+
+def organisations_delete(ids: Sequence[str]) -> None:
+    """Delete those organisations again, in the same way: whoever has read them clears the caches."""
+    rows = _profiles().filter(pk__in=ids)
+    rows._raw_delete(rows.db)
 
 
 def order_ids() -> list[UUID]:
     """Return the ids of the orders of `ORG`, newest first."""
     return list(Order.objects.filter(org_id=ORG).order_by("-placed_at", "-number").values_list("pk", flat=True))
+
+
+def _profiles() -> QuerySet[BusinessProfile]:
+    return QuerySet(BusinessProfile)
 
 
 def _fields(name: str) -> dict[str, object]:
