@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.lines import Reasons, heading, row_lines
+from benchmarks.plots import pictures
 from benchmarks.record import Part, Record
 
 __all__ = ["documents_write", "figures_page"]
@@ -16,10 +17,11 @@ _SIGNS: Final = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "
 
 def documents_write(folder: Path, record: Record) -> None:
     """Write figures.md and the plots into `folder` (which is made), over those of an earlier run."""
-    from benchmarks.plots import plots_write  # matplotlib, which only this needs
+    from benchmarks.drawing import svg  # matplotlib, which nothing else needs
 
     folder.mkdir(parents=True, exist_ok=True)
-    plots_write(folder, record)
+    for picture in pictures(record.rows):
+        (folder / f"{picture.name}.svg").write_bytes(svg(picture))
     (folder / "figures.md").write_text(figures_page(record), encoding="utf-8")
 
 
@@ -36,6 +38,8 @@ def _page(record: Record) -> Iterator[str]:
     yield f"{machine.cpu}, {machine.cores} cores, load {machine.load} when it began, {machine.system}, Python"
     yield f"{machine.python}, {machine.redis_server}; {', '.join(f'{n} {v}' for n, v in machine.packages.items())}."
     yield "What the columns mean, and how it was measured, is said in [benchmarks.md](../benchmarks.md)."
+    for picture in pictures(record.rows):
+        yield from ("", f"![{_text(picture.title)}]({picture.name}.svg)")
     reasons = Reasons()
     for part in record.parts:
         yield from _part(part, reasons)

@@ -33,6 +33,7 @@ def record_print(record: Record, console: Console) -> None:
     peers = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     console.print(Text(f"{machine.cpu}, {machine.cores} cores, load {machine.load}; {machine.system}"))
     console.print(Text(f"Python {machine.python}, {machine.redis_server}, {peers}"))
+    console.print(Text("ratio: ours / theirs, the median of rounds that were measured side by side", "dim"))
     reasons = Reasons()
     for part in record.parts:
         _part_print(part, console, reasons)

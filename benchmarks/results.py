@@ -60,7 +60,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One line of the table: the same work done by us and by peers; `unit` is "s", "bytes", "requests/s" or "x"."""
+    """One line of the table: the same work done by us and by peers; `unit` is "s", "bytes", "requests/s" or another."""
 
     id: str
     what: str

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.figures import bound_text, cell_text, figure_text, ratio_text
+from benchmarks.figures import bound_text, cell_text, figure_text, ratio_text, tick_text
 from benchmarks.results import Target
 
 
@@ -20,6 +20,8 @@ from benchmarks.results import Target
         (1_234_567, "bytes", "1,234,567 bytes"),
         (2150.4, "requests/s", "2,150 requests/s"),
         (12.34, "x", "12.3x"),
+        (2.0, "round trips", "2 round trips"),
+        (2.5, "round trips", "2.50 round trips"),
     ],
 )
 def test_a_figure_is_scaled_to_three_digits_that_count(value, unit, text):
@@ -32,8 +34,20 @@ def test_a_cell_leaves_out_the_unit_that_its_heading_says():
     assert cell_text(2.0, "x") == "2.00x"
 
 
-@pytest.mark.parametrize(("ratio", "text"), [(0.874, "0.87x"), (0.00123, "0.0012x"), (2150.0, "2,150x")])
-def test_a_ratio_never_becomes_zero(ratio, text):
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (0.8741, "0.874x"),
+        (0.104, "0.104x"),
+        (0.0123, "0.0123x"),
+        (0.00123, "0.0012x"),
+        (4.3e-5, "0.000043x"),
+        (1.0, "1.00x"),
+        (2150.0, "2,150x"),
+        (0.0, "0x"),
+    ],
+)
+def test_a_ratio_has_three_digits_or_two_of_what_is_very_small(ratio, text):
     assert ratio_text(ratio) == text
 
 
@@ -48,3 +62,17 @@ def test_a_ratio_never_becomes_zero(ratio, text):
 )
 def test_a_target_says_what_it_asks_for(target, text):
     assert bound_text(target, "s") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (10.0**-7, "s", "100 ns"),
+        (0.99999999999e-6, "s", "1 us"),
+        (2e-3, "s", "2 ms"),
+        (1200, "bytes", "1,200"),
+        (0.5, "x", "0.5x"),
+    ],
+)
+def test_a_tick_is_a_round_figure(value, unit, text):
+    assert tick_text(value, unit) == text

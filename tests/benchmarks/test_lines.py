@@ -14,7 +14,7 @@ def test_everybody_has_a_line_with_his_ratio_and_ours_has_none():
 
     assert list(found) == [OURS, "dictionary", "LocMemCache", "cashews mem"]
     assert (found[OURS].median, found[OURS].ratio) == ("1.00 us", "")
-    assert (found["LocMemCache"].median, found["LocMemCache"].ratio) == ("20.0 us", "0.05x")
+    assert (found["LocMemCache"].median, found["LocMemCache"].ratio) == ("20.0 us", "0.0500x")
 
 
 def test_a_target_stands_beside_the_peer_it_names():

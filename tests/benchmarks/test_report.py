@@ -33,7 +33,7 @@ def test_a_line_has_median_p99_ratio_and_the_target_with_its_verdict_in_words(co
     text = printed(console, record(local(hit(ours=1.5e-6))))
 
     assert line_of(text, "dictionary") == "dictionary 1.00 us 1.00 us 1.50x short 1.50x (at most 1.2x)"
-    assert line_of(text, "LocMemCache") == "LocMemCache 20.0 us 20.0 us 0.075x ok 13.3x (at least 8x faster)"
+    assert line_of(text, "LocMemCache") == "LocMemCache 20.0 us 20.0 us 0.0750x ok 13.3x (at least 8x faster)"
 
 
 def test_a_section_has_its_title_and_a_row_its_id_and_note(console):
