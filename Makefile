@@ -40,7 +40,7 @@ test: $(VENV)/.installed-dev
 # Apart from `test`, which would take nearly twice as long; without the tests that watch other processes or no code at all.
 coverage: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term \
-	    $(addprefix --ignore=tests/,machine model prove stress)
+	    $(addprefix --ignore=tests/,benchmarks machine model prove stress)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

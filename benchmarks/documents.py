@@ -36,7 +36,7 @@ def _page(record: Record) -> Iterator[str]:
     yield ""
     yield f"Written by `python -m benchmarks --write-docs` of the {run.kind} run of {run.date} ({run.seconds:.0f} s):"
     yield f"{machine.cpu}, {machine.cores} cores, load {machine.load} when it began, {machine.system}, Python"
-    yield f"{machine.python}, {machine.redis_server}; {', '.join(f'{n} {v}' for n, v in machine.packages.items())}."
+    yield f"{machine.python}, {machine.redis_server}, {', '.join(' '.join(each) for each in machine.packages.items())}."
     yield "What the columns mean, and how it was measured, is said in [benchmarks.md](../benchmarks.md)."
     for picture in pictures(record.rows):
         yield from ("", f"![{_text(picture.title)}]({picture.name}.svg)")
@@ -58,10 +58,13 @@ def _part(part: Part, reasons: Reasons) -> Iterator[str]:
             targets = "; ".join(f"**{verdict}** {text}" for verdict, text in line.targets)
             yield f"| {what} | {_text(line.name)} | {median} | {line.p99} | {line.ratio} | {targets} |"
             what = ""
-    notes = [row for row in part.rows if row.note]
+    notes: dict[str, list[str]] = {}
+    for row in part.rows:
+        if row.note:
+            notes.setdefault(row.note, []).append(row.what)
     if notes:
         yield ""
-        yield from (f"- {_text(row.what)}: {_text(row.note)}" for row in notes)
+        yield from (f"- *{_text('; '.join(rows))}*: {_text(note)}" for note, rows in notes.items())
 
 
 def _text(text: str) -> str:

@@ -27,6 +27,16 @@ def test_reasons_are_told_below(page):
     assert f"\n1. {NO_CASHEWS.replace('`', chr(92) + '`')}\n" in page
 
 
+def test_a_note_that_rows_share_is_told_once():
+    rows = [Row(f"local.{what}", what, {}, note="The same object.") for what in ("One", "Two")]
+
+    assert "\n- *One; Two*: The same object.\n" in figures_page(record(local(*rows)))
+
+
+def test_pictures_come_first(page):
+    assert page.index("![A hit in local memory](local.svg)") < page.index("## A hit in local memory")
+
+
 def test_the_page_says_which_run_it_is_of(page):
     assert "quick run of 2026-01-02T03:04:05+00:00" in page
     assert "Analytical Engine, 2 cores" in page
