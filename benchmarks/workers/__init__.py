@@ -1,0 +1,1 @@
+"""Programs that sections start, for what needs a process or settings of its own; they talk in lines of JSON."""

@@ -1,0 +1,5 @@
+"""The benchmark's restaurant, for the tests that measure something of it."""
+
+from tests.benchmarks.restaurant import caches_of_peers, restaurant, tiny_bench, without_peers
+
+__all__ = ["caches_of_peers", "restaurant", "tiny_bench", "without_peers"]

@@ -1,0 +1,1 @@
+"""What peers keep and how they are asked; those that `make bench` installs are stood in for."""

@@ -1,0 +1,1 @@
+"""What workers answer, asked without a process between."""
