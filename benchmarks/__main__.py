@@ -21,7 +21,7 @@ from benchmarks.machine import machine_describe
 from benchmarks.place import Place
 from benchmarks.progress import Progress
 from benchmarks.record import Record, Run, record_read, record_write
-from benchmarks.report import BAD, comparison_print, exit_code, record_print
+from benchmarks.report import BAD, COLUMNS, comparison_print, exit_code, record_print
 from benchmarks.run import Section, sections_measure
 from benchmarks.sections import SECTIONS
 from benchmarks.site import site_in
@@ -29,8 +29,6 @@ from benchmarks.site import site_in
 __all__ = ["Files", "main"]
 
 _HERE: Final = Path(__file__).resolve().parent
-# Wide enough for the table, where nobody's terminal says how wide it is.
-_COLUMNS: Final = 100
 
 
 class Files(NamedTuple):
@@ -59,7 +57,9 @@ def main(
         chosen = {name: section for name, section in sections.items() if name in (given.section or sections)}
         record = _measured(chosen, given.quick, kept)
         record_write(files.latest, record)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
+    console = Console(highlight=False)
+    # A file has no width, and a narrow terminal wraps lines by itself.
+    console.width = max(console.width, COLUMNS) if console.is_terminal else COLUMNS
     record_print(record, console)
     before = kept.get(record.run.kind)
     found = baseline_compare(before, record) if before else Comparison([], [])

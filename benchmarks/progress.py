@@ -26,10 +26,10 @@ class Progress:
         self._section = ""
         self._before = self._now = 0
         self._bar = Bar(
-            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TaskProgressColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
             console=console,
             auto_refresh=False,
             transient=True,

@@ -16,11 +16,13 @@ from benchmarks.lines import Reasons, heading, row_lines
 from benchmarks.record import Part, Record
 from benchmarks.results import Row, Verdict
 
-__all__ = ["BAD", "comparison_print", "exit_code", "record_print"]
+__all__ = ["BAD", "COLUMNS", "comparison_print", "exit_code", "record_print"]
 
 _COLOURS: Final[Mapping[Verdict, str]] = {"ok": "green", "short": "bold red", "unable": "yellow"}
-# Together 100 columns, with two before the first and between them.
-_WIDTHS: Final = (27, 10, 10, 9, 34)
+# With two columns before the first and one between them.
+_WIDTHS: Final = (26, 11, 11, 10, 36)
+#: How wide the table is; a console that is narrower would squeeze figures.
+COLUMNS: Final = 2 + sum(_WIDTHS) + len(_WIDTHS) - 1
 
 #: The exit code of a run in which something failed, or that cannot do what it was told to.
 BAD: Final = 2
@@ -97,10 +99,10 @@ def _row_print(row: Row, console: Console, reasons: Reasons, *, note: str) -> No
 
 
 def _grid() -> Table:
-    lines = Table.grid(padding=(0, 2, 0, 0))
+    lines = Table.grid(padding=(0, 1, 0, 0))
     for number, width in enumerate(_WIDTHS):
-        inner = 0 < number < len(_WIDTHS) - 1
-        lines.add_column(width=width, justify="right" if inner else "left", overflow="fold")
+        figure = 0 < number < len(_WIDTHS) - 1
+        lines.add_column(width=width, justify="right" if figure else "left", overflow="fold")
     return lines
 
 

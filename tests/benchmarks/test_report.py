@@ -7,7 +7,7 @@ from rich.console import Console
 
 from benchmarks.baseline import Comparison, Unmeasured, baseline_compare, baseline_read, baseline_write
 from benchmarks.record import Part
-from benchmarks.report import comparison_print, exit_code, record_print
+from benchmarks.report import COLUMNS, comparison_print, exit_code, record_print
 from benchmarks.results import OURS, Row, Unable
 from tests.benchmarks.records import NO_CASHEWS, hit, local, memory, record, size
 
@@ -16,7 +16,7 @@ NOTHING = Comparison([], [])
 
 @pytest.fixture
 def console():
-    return Console(file=io.StringIO(), width=100, highlight=False)
+    return Console(file=io.StringIO(), width=COLUMNS, highlight=False)
 
 
 def printed(console, whole):
@@ -61,7 +61,14 @@ def test_a_reason_is_a_footnote_in_full_however_long(console):
 def test_nothing_is_wider_than_a_hundred_columns(console):
     long = Row("local.row", "What was done " * 20, {"a peer with a name " * 5: Unable("why " * 50)}, note="note " * 50)
 
-    assert max(map(len, printed(console, record(local(hit(), long), memory(size()))).splitlines())) <= 100
+    assert max(map(len, printed(console, record(local(hit(), long), memory(size()))).splitlines())) <= COLUMNS
+
+
+def test_figures_of_any_size_stay_on_their_line(console):
+    text = printed(console, record(local(hit(locmem=0.0301)), memory(size(ours=104_857_600.0))))
+
+    assert "30.1 ms     30.1 ms  0.000033x ok 30,100x (at least 8x faster)" in text
+    assert " 104,857,600 " in text
 
 
 def test_a_section_that_ended_early_keeps_its_rows_and_says_why(console):
