@@ -153,7 +153,7 @@ class HostFile:
 
     def claimed_blocks(self) -> int:
         """How many blocks, from the first, were ever held."""
-        return len(self.view[_CLAIMED].tobytes().rstrip(b"\0"))
+        return self.view[_CLAIMED].tobytes().rfind(b"\1") + 1
 
     def _lock(self, block: int) -> bool:
         try:

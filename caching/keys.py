@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -29,6 +29,12 @@ def digest(text: str) -> str:
 def _org_name(org: str) -> str:
     # "~" stands in no plain name, so a digest never meets an organisation that is called like it.
     return org if _PLAIN_ORG.fullmatch(org) else "~" + digest(org)
+
+
+# A read of many organisations needs each name several times.
+@lru_cache(maxsize=4096)
+def _scope_name(region: str, org: str) -> str:
+    return f"{{{_org_name(org)}}}:{region}"
 
 
 def _part_name(part: Part) -> str:
@@ -55,7 +61,7 @@ class Scope:
 
     @property
     def name(self) -> str:
-        return f"{{{_org_name(self.org)}}}:{self.region}"
+        return _scope_name(self.region, self.org)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scope) and (self.region, self.org) == (other.region, other.org)
@@ -87,8 +93,10 @@ class Key:
     @cached_property
     def name(self) -> str:
         """The text that names the value in Redis, behind the project's prefix; the braces are its hash tag."""
-        database = "" if self.alias == DEFAULT_DB_ALIAS else "@" + digest(self.alias)
-        return ":".join((self.scope.name + database, *map(_part_name, self.parts)))
+        name = _scope_name(self.region, self.org)
+        if self.alias != DEFAULT_DB_ALIAS:
+            name += "@" + digest(self.alias)
+        return ":".join((name, *map(_part_name, self.parts))) if self.parts else name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Key) and self.local == other.local

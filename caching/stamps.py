@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -35,7 +36,7 @@ class Slots(NamedTuple):
 
 def _slot(name: str) -> int:
     # Python's own hash differs between processes.
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") % SLOTS
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()[:2], "little")
 
 
 def key_name_slot(name: str) -> int:
@@ -43,6 +44,8 @@ def key_name_slot(name: str) -> int:
     return _slot("k:" + name)
 
 
+# One organisation's keys share them.
+@lru_cache(maxsize=4096)
 def scope_name_slot(name: str) -> int:
     """Return the slot of the scope with that `name`."""
     return _slot("s:" + name)
@@ -52,6 +55,7 @@ def scope_slot(scope: Scope) -> int:
     return scope_name_slot(scope.name)
 
 
+@lru_cache(maxsize=4096)
 def region_slot(region: str) -> int:
     return _slot("r:" + region)
 
@@ -153,7 +157,7 @@ class Stamps:
         end = self._claimed() * _RECORDS
         # Almost always nothing is pending: comparing bytes costs far less than looking at the records.
         raw = self._table[:end].tobytes()
-        if not raw.strip(b"\0"):
+        if raw.count(b"\0") == len(raw):
             return set()
         now = int(self._clock.now() * 1000)
         records = memoryview(raw).cast("Q")
