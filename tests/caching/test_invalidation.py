@@ -15,7 +15,7 @@ from caching import budget, outbox
 from caching.errors import HostFileError, MarkFailed, RedisUnavailable
 from caching.models import PendingInvalidation
 from caching.runtime import runtime
-from caching.tiers import redis as redis_tier
+from caching.tiers.links import Link
 from tests.caching.conftest import Cable
 from tests.caching.outboxes import (
     KEY,
@@ -101,8 +101,8 @@ def test_copies_of_other_keys_stay_valid(clock: MovableClock, cable: Cable) -> N
 def test_a_writer_waits_for_redis_once_at_most(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
     relay()
     asked: list[Any] = []
-    execute = redis_tier._Link.execute
-    monkeypatch.setattr(redis_tier._Link, "execute", lambda *args: (asked.append(args), execute(*args))[1])
+    execute = Link.execute
+    monkeypatch.setattr(Link, "execute", lambda *args: (asked.append(args), execute(*args))[1])
     cable.unplug()
     save("new")
     assert len(asked) == 1

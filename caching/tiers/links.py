@@ -1,0 +1,386 @@
+"""Kept connections: redis-py opens, signs in and closes them; in between the bytes go through hiredis alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import weakref
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+
+from hiredis import ProtocolError, Reader, ReplyError, pack_command
+from redis import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
+
+from caching.errors import RedisUnavailable
+from caching.scripts import Command, command
+
+__all__ = ["TROUBLE", "WHO", "AsyncLink", "Link", "Replies", "run_id_of"]
+
+# Answers that say: this server serves nobody now, or not us.
+_NO_SERVICE: Final = (
+    "READONLY", "CLUSTERDOWN", "NOPERM", "MISCONF", "BUSY", "NOREPLICAS", "NOAUTH", "LOADING", "MASTERDOWN",
+)  # fmt: skip
+
+#: What opening a connection and talking through it may raise; time-outs are among it.
+TROUBLE: Final = (RedisError, OSError, ProtocolError)
+_TIMEOUTS: Final = (TimeoutError, RedisTimeoutError)
+
+# As much as is read at once. More would be taken from the system anew each time.
+_BUFFER_BYTES: Final = 128 * 1024
+_NOT_YET: Final = object()
+
+T = TypeVar("T")
+
+# Changes with every fork: connections are the parent's.
+_process: object = object()
+
+
+def _after_fork_in_child() -> None:
+    global _process
+    _process = object()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+Batch = list[tuple[Any, ...]]
+
+
+class Replies(NamedTuple):
+    """The answers, in order, and the `run_id` of the server process in the role it then had."""
+
+    values: list[Any]
+    run_id: bytes
+
+
+def _exchange(commands: Sequence[Command]) -> Generator[Batch, list[Any], list[Any]]:
+    # The conversation, for both kinds of connection: a batch out, its answers in (an error is an answer, too).
+    answers = yield [each.wire() for each in commands]
+    unknown = [index for index, answer in enumerate(answers) if isinstance(answer, ReplyError) and _is_unknown(answer)]
+    if unknown:
+        again = yield [commands[index].wire(by_text=True) for index in unknown]
+        for index, answer in zip(unknown, again, strict=True):
+            answers[index] = answer
+    for answer in answers:
+        if isinstance(answer, ReplyError):
+            raise _refused(answer)
+    return answers
+
+
+def _is_unknown(answer: ReplyError) -> bool:
+    return str(answer).startswith("NOSCRIPT")
+
+
+def _refused(answer: ReplyError) -> RedisUnavailable:
+    """Return the error for an answer that says no: an outage when nobody is served."""
+    # Its first word alone: the rest may hold what was asked for.
+    word = str(answer).partition(" ")[0]
+    return RedisUnavailable(f"Redis refused a command: {word}", outage=word in _NO_SERVICE)
+
+
+def _lost(error: Exception) -> RedisUnavailable:
+    return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
+
+
+def _packed(batch: Batch) -> bytes:
+    return b"".join(map(pack_command, batch))
+
+
+def run_id_of(infos: Sequence[Any]) -> bytes:
+    """Return what tells this server process, in its present reign, from every other: from INFO server and replication.
+
+    Raises `RedisUnavailable` when the answers do not hold it.
+    """
+    found: dict[bytes, bytes] = {}
+    for info in infos:
+        for line in (info if isinstance(info, bytes) else b"").splitlines():
+            name, _, value = line.partition(b":")
+            found[name] = value.strip()
+    try:
+        # A primary that is demoted and promoted again keeps its run id, and not its replication id: what it holds then
+        # are values that another primary may have failed to delete. While demoted it keeps both for a while.
+        return b"/".join(found[name] for name in (b"run_id", b"role", b"master_replid"))
+    except KeyError:
+        message = "Redis does not tell its run id (INFO server, INFO replication); is the user allowed to run INFO?"
+        raise RedisUnavailable(message, outage=True) from None
+
+
+#: What every connection asks first.
+WHO = (command("INFO", "server").wire(), command("INFO", "replication").wire())
+
+
+class Link:
+    """One blocking connection, of one thread."""
+
+    def __init__(self, connection: Any, reign: int) -> None:
+        self._connection = connection
+        self._socket: Any = None
+        self._reader: Any = None
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._process = _process
+        self.reign = reign
+        self.run_id = b""
+        # With the thread: redis-py's connections stand in circles of references, and are else closed some time later.
+        weakref.finalize(self, connection.disconnect).atexit = False  # type: ignore[misc]
+
+    def serves(self, reign: int) -> bool:
+        """Whether it was made in this process, and not before a fork, and the server may be asked in this reign."""
+        return self._process is _process and self.reign == reign
+
+    def execute(self, commands: Sequence[Command], patience: float = 0) -> Replies:
+        """Send the commands in one round trip; the first answer may take `patience` seconds more than usual."""
+        return self._kept(self._converse, commands, patience)
+
+    def ask(self, request: bytes) -> Any:
+        """Send one packed command and return its answer, which may be a `ReplyError`."""
+        return self._kept(self._send, request, 1)[0]
+
+    def close(self) -> None:
+        self.run_id = b""
+        self._socket = None
+        self._connection.disconnect()
+
+    def _kept(self, talk: Callable[..., T], *arguments: Any) -> T:
+        try:
+            if self.run_id:
+                try:
+                    return talk(*arguments)
+                except _TIMEOUTS:
+                    raise
+                except TROUBLE:
+                    # The server closed a connection kept since an earlier request. Every command may be sent twice.
+                    self.close()
+            self._open()
+            return talk(*arguments)
+        except RedisUnavailable:
+            # All answers were read.
+            raise
+        except TROUBLE as error:
+            self.close()
+            raise _lost(error) from error
+        except BaseException:
+            # An interrupt leaves an answer unread that the next caller would take for its own.
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self._connection.connect()
+        self._socket = self._connection._sock
+        self._reader = Reader(notEnoughData=_NOT_YET)
+        self.run_id = run_id_of(self._send(_packed(list(WHO)), len(WHO)))
+
+    def _converse(self, commands: Sequence[Command], patience: float) -> Replies:
+        talk = _exchange(commands)
+        batch = next(talk)
+        while True:
+            try:
+                batch = talk.send(self._send(_packed(batch), len(batch), patience))
+            except StopIteration as done:
+                return Replies(done.value, self.run_id)
+
+    def _send(self, request: bytes, count: int, patience: float = 0) -> list[Any]:
+        sock, reader, buffer = self._socket, self._reader, self._buffer
+        sock.sendall(request)
+        if patience:
+            # Before the ordinary time begins.
+            poll = select.poll()
+            poll.register(sock, select.POLLIN)
+            poll.poll(patience * 1000)
+        answers: list[Any] = []
+        while True:
+            received = sock.recv_into(buffer)
+            if not received:
+                raise ConnectionError("The server closed the connection.")
+            reader.feed(buffer, 0, received)
+            while (answer := reader.gets()) is not _NOT_YET:
+                answers.append(answer)
+            if len(answers) >= count:
+                return answers
+
+
+class _Line(asyncio.Protocol):
+    """An open connection of a loop on which any number of requests are under way; answers come in their order.
+
+    Requests made in one turn of the loop leave in one packet.
+    """
+
+    def __init__(self, transport: asyncio.Transport, patience: float) -> None:
+        self.run_id = b""
+        self.is_open = True
+        self._transport = transport
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._reader: Any = Reader(notEnoughData=_NOT_YET)
+        self._unsent: list[bytes] = []
+        # Who waits, and for how many answers.
+        self._waiting: deque[tuple[asyncio.Future[list[Any]], int]] = deque()
+        self._answers: list[Any] = []
+        # How many were asked and answered so far, and, for each packet, how many were asked by then, and when.
+        self._asked = 0
+        self._answered = 0
+        self._sent: deque[tuple[int, float]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+        # It waits to hear of the end, too.
+        self._before = transport.get_protocol()
+        transport.set_protocol(self)
+
+    def send(self, request: bytes, count: int) -> asyncio.Future[list[Any]]:
+        """Return the future of the `count` answers to the packed commands in `request`."""
+        loop = self._loop
+        future: asyncio.Future[list[Any]] = loop.create_future()
+        if not self.is_open:
+            future.set_exception(ConnectionError("The connection is closed."))
+            return future
+        self._waiting.append((future, count))
+        self._asked += 1
+        if not self._unsent:
+            loop.call_soon(self._flush)
+        self._unsent.append(request)
+        return future
+
+    def data_received(self, data: bytes) -> None:
+        reader, waiting = self._reader, self._waiting
+        try:
+            reader.feed(data)
+            while (answer := reader.gets()) is not _NOT_YET:
+                if not waiting:
+                    raise ConnectionError("The server said what nobody had asked.")
+                answers = self._answers
+                answers.append(answer)
+                future, count = waiting[0]
+                if len(answers) == count:
+                    waiting.popleft()
+                    self._answered += 1
+                    self._answers = []
+                    # A cancelled task wants it no more.
+                    if not future.done():
+                        future.set_result(answers)
+        except (ProtocolError, ConnectionError) as error:
+            self.fail(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.fail(error or ConnectionError("The server closed the connection."))
+        self._before.connection_lost(error)
+
+    def fail(self, error: Exception) -> None:
+        """Close, and tell all who wait that they wait in vain."""
+        self.is_open = False
+        self._unsent.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        while self._waiting:
+            future, _ = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(error)
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._unsent:
+            self._transport.write(b"".join(self._unsent))
+            self._unsent.clear()
+            # Patience begins now: the loop may have been busy since the first of them was asked.
+            now = self._loop.time()
+            self._sent.append((self._asked, now))
+            if self._alarm is None:
+                self._alarm = self._loop.call_at(now + self._patience, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        self._alarm = None
+        sent = self._sent
+        while sent and sent[0][0] <= self._answered:
+            sent.popleft()
+        if sent:
+            until = sent[0][1] + self._patience
+            if self._loop.time() >= until:
+                self.fail(TimeoutError())
+            else:
+                self._alarm = self._loop.call_at(until, self._look_at_the_clock)
+
+
+class AsyncLink:
+    """The connection of one event loop, which all its tasks share."""
+
+    def __init__(self, connection: Any, patience: float) -> None:
+        self._connection = connection
+        self._patience = patience
+        self._turn = asyncio.Lock()
+        self._reign = -1
+        self._line: _Line | None = None
+
+    async def until_the_loop_ends(self, forget: Callable[[], object]) -> AsyncGenerator[None]:
+        """Close the connection with its loop: a loop that ends closes its async generators, and has no other hook."""
+        try:
+            yield
+        finally:
+            forget()
+            await self._close(nowait=False)
+
+    async def execute(self, commands: Sequence[Command], reign: int, gate: Callable[[], None]) -> Replies:
+        """Send the commands in one round trip; `gate` is asked again after a wait for the connection."""
+        return await self._kept(partial(_converse, commands), reign, gate)
+
+    async def ask(self, request: bytes, reign: int, gate: Callable[[], None]) -> tuple[Any, bytes]:
+        """Send one packed command; return its answer, which may be a `ReplyError`, and the `run_id`."""
+        return await self._kept(partial(_ask, request), reign, gate)
+
+    async def _kept(self, talk: Callable[[_Line], Awaitable[T]], reign: int, gate: Callable[[], None]) -> T:
+        line = self._line
+        try:
+            if line is not None and reign == self._reign:
+                try:
+                    return await talk(line)
+                except _TIMEOUTS:
+                    raise
+                except TROUBLE:
+                    # The server closed a connection kept since an earlier request. Every command may be sent twice.
+                    pass
+            line = await self._open(reign, gate)
+            return await talk(line)
+        except RedisUnavailable as error:
+            if error.outage and line is self._line:
+                await self._close()
+            raise
+        except TROUBLE as error:
+            raise _lost(error) from error
+
+    async def _open(self, reign: int, gate: Callable[[], None]) -> _Line:
+        async with self._turn:
+            # Another task may have opened it meanwhile, or have waited in vain, and this one with it.
+            gate()
+            if self._line is not None and self._line.is_open and reign == self._reign:
+                return self._line
+            await self._close()
+            try:
+                await self._connection.connect()
+                line = _Line(self._connection._writer.transport, self._patience)
+                line.run_id = run_id_of(await line.send(_packed(list(WHO)), len(WHO)))
+            except BaseException:
+                await self._close()
+                raise
+            self._line, self._reign = line, reign
+            return line
+
+    async def _close(self, *, nowait: bool = True) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.fail(ConnectionError("The connection was closed."))
+        await self._connection.disconnect(nowait=nowait)
+
+
+async def _converse(commands: Sequence[Command], line: _Line) -> Replies:
+    talk = _exchange(commands)
+    batch = next(talk)
+    while True:
+        try:
+            batch = talk.send(await line.send(_packed(batch), len(batch)))
+        except StopIteration as done:
+            return Replies(done.value, line.run_id)
+
+
+async def _ask(request: bytes, line: _Line) -> tuple[Any, bytes]:
+    (answer,) = await line.send(request, 1)
+    return answer, line.run_id
