@@ -22,7 +22,7 @@ from caching.ttl import jittered
 if TYPE_CHECKING:
     from caching.regions import Region
 
-__all__ = ["Exchange", "Lifetime"]
+__all__ = ["Exchange", "Lifetime", "lifetime_left"]
 
 
 class Lifetime(NamedTuple):
@@ -31,6 +31,16 @@ class Lifetime(NamedTuple):
     fresh: float
     usable: float
     cost: float
+
+
+def lifetime_left(region: Region[Any], envelope: Envelope) -> Lifetime:
+    """Return how long a value that was found may be used from now on; negative when it has expired.
+
+    Whoever filled it may have allowed it to stand in for longer than this process does.
+    """
+    now = runtime.clock.wall()
+    usable = min(envelope.hard, envelope.soft + region.stale_for)
+    return Lifetime(envelope.soft - now, usable - now, envelope.cost)
 
 
 class Exchange:
@@ -110,15 +120,6 @@ class Exchange:
                 if scope in noted:
                     each = noted[scope]
                     self._tier.learn_epochs(scope, KnownEpochs(run_id, above, each.slots, each.stamps))
-
-    def lifetime(self, envelope: Envelope) -> Lifetime:
-        """Return how long a value that was found may be used from now on; negative when it has expired.
-
-        Whoever filled it may have allowed it to stand in for longer than this process does.
-        """
-        now = runtime.clock.wall()
-        usable = min(envelope.hard, envelope.soft + self._region.stale_for)
-        return Lifetime(envelope.soft - now, usable - now, envelope.cost)
 
     # --- leases -------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from django.db import Error as DatabaseTrouble
 from caching.conf import conf
 from caching.envelope import Envelope
 from caching.errors import RedisUnavailable
-from caching.exchange import Exchange, Lifetime
+from caching.exchange import Exchange, Lifetime, lifetime_left
 from caching.flights import NOTHING, Landing, Seat
 from caching.keys import Key
 from caching.runtime import runtime
@@ -154,7 +154,7 @@ class Reading(Sharing):
         return True
 
     def _accept(self, key: Key, envelope: Envelope) -> None:
-        life = self._exchange.lifetime(envelope)
+        life = lifetime_left(self._region, envelope)
         entry = Entry(envelope.body)
         # Redis itself ends what may not stand in, so that clocks that differ do no harm.
         if life.fresh <= 0 and envelope.hard > envelope.soft:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS
 
+from caching import direct
 from caching.conf import conf
 from caching.dependencies import On
 from caching.errors import CachingError
@@ -24,7 +25,7 @@ from caching.runtime import runtime
 from caching.snapshots import Snapshot, decoder_for, encode, schema_fingerprint
 from caching.stats import SAMPLE_MASK, Counters
 from caching.steps import Load, Steps, adrive, drive
-from caching.tiers.local import UNDECODED, Entry, LocalTier
+from caching.tiers.local import UNDECODED, Entry, LocalKey, LocalTier
 from caching.transactions import in_transaction, note, open_notes
 from caching.ttl import lead
 
@@ -123,8 +124,8 @@ class Region(Generic[S]):
 
     def option(self, which: str) -> float | None:
         """Return what is declared, or what the project's settings say instead."""
-        given: Mapping[str, float | None] = conf.REGIONS.get(self.name, {})
-        return given.get(which, self._options[which])
+        given: Mapping[str, float | None] | None = conf.REGIONS.get(self.name)
+        return self._options[which] if given is None else given.get(which, self._options[which])
 
     @cached_property
     def schema(self) -> bytes:
@@ -149,22 +150,21 @@ class Region(Generic[S]):
         `using` is the alias of the database to read, a primary; with `use_cache=False` it is read directly and
         nothing is kept. Raises what the database raises, and nothing when Redis is out of reach.
         """
-        entry = self.hit((self.name, using, org) + parts) if use_cache and not open_notes else None  # noqa: RUF005 -- see above
-        if entry is None:
-            entry = drive(self._one(Key(self.name, org, parts, using), use_cache))
-        return self.value(entry)
+        local_key = (self.name, using, org) + parts  # noqa: RUF005 -- see above
+        entry = self.hit(local_key) if use_cache and not open_notes else None
+        return self.value(entry or self._find(local_key, use_cache))
 
     async def aget(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS, use_cache: bool = True) -> S | None:
         """`get` for coroutines."""
-        entry = self.hit((self.name, using, org) + parts) if use_cache and not open_notes else None  # noqa: RUF005 -- see above
-        if entry is None:
-            entry = await adrive(self._one(Key(self.name, org, parts, using), use_cache))
-        return self.value(entry)
+        local_key = (self.name, using, org) + parts  # noqa: RUF005 -- see above
+        entry = self.hit(local_key) if use_cache and not open_notes else None
+        return self.value(entry or await self._afind(local_key, use_cache))
 
     def entry(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> Entry:
         """Return the JSON as it is sent, with its entity tag: `entry.body` is `null` when there is no such row."""
-        found = self.hit((self.name, using, org) + parts) if not open_notes else None  # noqa: RUF005 -- see above
-        return found or drive(self._one(Key(self.name, org, parts, using), use_cache=True))
+        local_key = (self.name, using, org) + parts  # noqa: RUF005 -- see above
+        found = self.hit(local_key) if not open_notes else None
+        return found or self._find(local_key, use_cache=True)
 
     def get_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
         """Return the snapshots of many keys, given as `(org, *parts)`, in that order: one round trip, one query."""
@@ -216,7 +216,17 @@ class Region(Generic[S]):
         assert load is not None  # noqa: S101 -- for the type checker; __init__ has seen to it
         return {name: load(*name, using=alias) for name in names}
 
-    def _one(self, key: Key, use_cache: bool) -> Steps[Entry]:
+    def _find(self, local_key: LocalKey, use_cache: bool) -> Entry:
+        found = direct.hit(self, local_key) if use_cache and not self.is_composed else None
+        return found or drive(self._one(local_key, use_cache))
+
+    async def _afind(self, local_key: LocalKey, use_cache: bool) -> Entry:
+        found = await direct.ahit(self, local_key) if use_cache and not self.is_composed else None
+        return found if found is not None else await adrive(self._one(local_key, use_cache))
+
+    def _one(self, local_key: LocalKey, use_cache: bool) -> Steps[Entry]:
+        _, alias, org, *parts = local_key
+        key = Key(self.name, org, parts, alias)
         return (yield from self.read([key], use_cache=use_cache))[key]
 
     def _named(self, keys: Iterable[Key], entries: dict[Key, Entry]) -> dict[Name, S | None]:
