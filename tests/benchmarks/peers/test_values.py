@@ -4,7 +4,7 @@ import json
 
 from rest_framework.renderers import JSONRenderer
 
-from benchmarks.peers.values import body_of, values_all
+from benchmarks.peers.values import body_of, load_anew, values_all
 
 
 def test_the_data_of_others_are_rendered_to_the_json_that_we_send(restaurant):
@@ -34,3 +34,14 @@ def test_its_size_is_told_with_it(restaurant):
 
     assert sizes["profile"] == "Business profile, 1.6 KB"
     assert sizes["bill"].endswith(" bytes")
+
+
+def test_all_that_a_value_is_made_of_is_loaded_anew(redis, restaurant):
+    active = values_all()[1]
+    active.read()
+    loads = active.region.counters.loads, active.region.items.counters.loads
+
+    load_anew(active)
+
+    assert (active.region.counters.loads, active.region.items.counters.loads) == (loads[0] + 1, loads[1] + 1)
+    assert active.region.hit(active.key.local) is not None
