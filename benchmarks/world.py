@@ -134,7 +134,8 @@ def _profiles() -> QuerySet[BusinessProfile]:
 def _fields(name: str) -> dict[str, object]:
     return {
         "name": f"{name} Kitchen and Bar",
-        "legal_name": f"{name} Kitchen and Bar Limited, trading as The {name} " + "Company " * 18,
+        # As long as it may be, which SQLite does not mind and PostgreSQL does.
+        "legal_name": (f"{name} Kitchen and Bar Limited, trading as The {name} " + "Company " * 18)[:200],
         "tax_id": "GB999999973",
         "address": "1 Benchmark Street\nSecond floor, left of the lift\n" + "Industrial quarter, " * 30,
         "phone": "+442079460000",
