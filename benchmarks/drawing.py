@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -37,6 +38,8 @@ _STROKES: Final = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1
 _INCHES: Final = 8.4
 # How much longer than the longest bar an axis is, for the figure beside it.
 _ROOM: Final = 1.15
+# From how many to one an axis has ticks at powers of ten alone.
+_WIDE: Final = 1000
 
 
 def svg(picture: Bars | Lines) -> bytes:
@@ -110,13 +113,17 @@ def _lines(picture: Lines) -> Any:
         axes.set_title(label, loc="left", fontsize=10, fontweight="bold")
         sizes = sorted({size for points in panel.lines.values() for size, _ in points})
         axes.set_xticks(sizes, [_short(size) for size in sizes])
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        values = [value for points in panel.lines.values() for _, value in points]
+        middle, factor = math.sqrt(min(values) * max(values)), max(10.0, max(values) / min(values))
+        # Ten to one at least, or noise would look like a slope; above the lines there is room for their names.
+        axes.set_ylim(middle / factor**0.6, middle * factor**0.8)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if factor < _WIDE else (1,), numticks=20))
         axes.yaxis.set_major_formatter(_tick(panel.unit))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_minor_locator(NullLocator())
         axes.grid(color="#e4e4e4", linewidth=0.8)
-        axes.margins(y=0.3)
-        axes.legend(fontsize=8.5, frameon=False)
+        if len(panel.lines) > 1:
+            axes.legend(fontsize=8.5, frameon=False)
     return figure
 
 

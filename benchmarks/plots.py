@@ -42,7 +42,15 @@ _BARS: Final = (
     ("redis.", "redis", "A hit in Redis", "s", True),
     ("memory.", "memory", "Memory, in bytes", "bytes", False),
 )
-_GROWN: Final = re.compile(r"growth\.(?P<work>[a-z-]+)[-.](?P<size>\d+)")
+_GROWN: Final = re.compile(r"growth\.(?P<work>[a-z-]+)-(?P<size>\d+)")
+_WORK: Final = {
+    "entries": "A local hit, by cached entries",
+    "orders": "A list, by its active orders",
+    "threads": "Hits a second, by threads",
+    "threads-latency": "A local hit, by threads",
+    "processes": "Hits a second, by processes",
+    "processes-latency": "A local hit, by processes",
+}
 
 
 def pictures(rows: Sequence[Row]) -> list[Bars | Lines]:
@@ -66,8 +74,9 @@ def _medians(row: Row) -> dict[str, float]:
 def _grown(rows: Sequence[Row]) -> dict[str, Panel]:
     panels: dict[str, Panel] = {}
     for row in rows:
-        if grown := _GROWN.fullmatch(row.id):
-            panel = panels.setdefault(grown["work"].replace("-", " ").capitalize(), Panel(row.unit, {}))
+        grown = _GROWN.fullmatch(row.id)
+        if grown and (title := _WORK.get(grown["work"])):
+            panel = panels.setdefault(title, Panel(row.unit, {}))
             for name, median in _medians(row).items():
                 panel.lines.setdefault(name, []).append((int(grown["size"]), median))
     return panels

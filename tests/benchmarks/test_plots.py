@@ -29,12 +29,16 @@ def test_rows_of_another_unit_or_of_one_figure_are_left_out():
 
 
 def test_rows_of_growing_work_are_points_of_a_line():
-    rows = [grown("growth.entries-10", 1e-6), grown("growth.entries-1000", 2e-6), grown("growth.threads-1", 3e-6)]
+    rows = [
+        grown("growth.entries-10", 1e-6),
+        grown("growth.entries-1000", 2e-6),
+        grown("growth.threads-latency-1", 3e-6),
+    ]
     (lines,) = pictures(rows)
 
     assert isinstance(lines, Lines)
-    assert list(lines.panels) == ["Entries", "Threads"]
-    assert lines.panels["Entries"].lines == {
+    assert list(lines.panels) == ["A local hit, by cached entries", "A local hit, by threads"]
+    assert lines.panels["A local hit, by cached entries"].lines == {
         OURS: [(10, 1e-6), (1000, 2e-6)],
         "dictionary": [(10, 0.5e-6), (1000, 1e-6)],
     }
@@ -43,7 +47,11 @@ def test_rows_of_growing_work_are_points_of_a_line():
 def test_a_panel_has_the_unit_of_its_rows():
     (lines,) = pictures([grown("growth.processes-1", 1000.0, "reads/s")])
 
-    assert lines.panels["Processes"].unit == "reads/s"
+    assert lines.panels["Hits a second, by processes"].unit == "reads/s"
+
+
+def test_a_factor_is_no_point():
+    assert pictures([grown("growth.entries-factor", 1.1, "x")]) == []
 
 
 def test_without_rows_there_is_nothing_to_draw():
