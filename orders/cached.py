@@ -16,7 +16,6 @@ from orders.statuses import ACTIVE, Status
 from restaurant.money import money_quantize
 from restaurant.profiles.cached import hot_org_ids
 from restaurant.profiles.models import BusinessProfile
-from restaurant.profiles.selectors import profiles_get
 
 __all__ = [
     "DEFAULT_PAGE_SIZE",
@@ -84,8 +83,9 @@ def _line_snapshot(line: OrderLine, currency: str) -> OrderLineSnapshot:
     )
 
 
-def _order_snapshot(row: Order, currency: str) -> OrderSnapshot:
+def _order_snapshot(row: Order) -> OrderSnapshot:
     lines = row.lines.all()
+    currency: str = row.currency  # type: ignore[attr-defined]  # annotated
     return OrderSnapshot(
         id=row.pk,
         org_id=row.org_id,
@@ -115,9 +115,9 @@ def _orders(names: Sequence[tuple[str, UUID]], *, using: str) -> Mapping[tuple[s
     for org, order_id in names:
         wanted.setdefault(org, []).append(order_id)
     return {
-        (row.org_id, row.pk): _order_snapshot(row, profile.currency)
-        for profile in profiles_get(org_ids=wanted, using=using)
-        for row in orders_get(org_id=profile.org_id, order_ids=wanted[profile.org_id], using=using)
+        (row.org_id, row.pk): _order_snapshot(row)
+        for org, order_ids in wanted.items()
+        for row in orders_get(org_id=org, order_ids=order_ids, using=using)
     }
 
 

@@ -25,12 +25,13 @@ def order_get(*, org_id: str, order_id: UUID, using: str | None = None) -> Order
 def orders_get(*, org_id: str, order_ids: Iterable[UUID], using: str | None = None) -> list[Order]:
     """Return those of the orders that the organisation has, with their lines (two queries), newest first.
 
-    Order and lines are of one moment, even while others write: the lines are read with their orders' versions, and an
-    order that was changed between the two queries is read again.
+    Each has its organisation's `currency`. Order and lines are of one moment, even while others write: the lines are
+    read with their orders' versions, and an order that was changed between the two queries is read again.
     """
-    wanted = (
+    wanted: QuerySet[Order] = (
         _orders(org_id, using)
         .filter(pk__in=list(order_ids))
+        .annotate(currency=F("org__currency"))
         .prefetch_related(Prefetch("lines", OrderLine.objects.annotate(order_version=F("order__version"))))
     )
     for _ in range(_ATTEMPTS):

@@ -59,6 +59,7 @@ def test_many_orders_cost_two_queries(
     with django_assert_num_queries(2):
         found = orders_get(org_id=profile.org_id, order_ids=[order.pk for order in orders] + [uuid4()])
         assert sum(len(order.lines.all()) for order in found) == 10
+        assert {order.currency for order in found} == {profile.currency}
 
 
 def test_the_active_list_holds_exactly_the_orders_that_are_not_finished(profile: BusinessProfile) -> None:

@@ -153,9 +153,9 @@ class TestReading:
     ) -> None:
         org = ready.org_id
         for _ in range(2):
-            with django_assert_num_queries(4):
+            with django_assert_num_queries(3):
                 assert [each.id for each in cache.get_active_orders(org, use_cache=False)] == [ready.pk]
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(3):
             cache.get_active_orders(org)
         assert_hit(lambda: cache.get_active_orders(org))
 
