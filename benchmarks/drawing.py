@@ -31,6 +31,7 @@ _STYLE: Final = {
 _METADATA: Final = {"Date": None, "Creator": None}
 # Okabe and Ito's colours, which colour-blind people tell apart; markers and strokes for those who print in black.
 _OURS: Final = "#0072B2"
+_OURS_ELSEWHERE: Final = "#8CC5E3"
 _PEER: Final = "#9a9a9a"
 _COLOURS: Final = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS: Final = "sD^vPX"
@@ -67,7 +68,7 @@ def _bars(picture: Bars) -> Any:
         names = list(reversed(panel))
         bars = axes.barh(names, [panel[name] for name in names], height=0.72)
         for bar, name in zip(bars, names, strict=True):
-            bar.set_color(_OURS if name == OURS else _PEER)
+            bar.set_color(_OURS if name == OURS else _OURS_ELSEWHERE if name.startswith(OURS) else _PEER)
         axes.bar_label(bars, [cell_text(panel[name], picture.unit) for name in names], padding=4, fontsize=9)
         axes.set_title(label, loc="left", fontsize=10, fontweight="bold", pad=3)
         axes.tick_params(axis="y", length=0)

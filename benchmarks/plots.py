@@ -41,6 +41,21 @@ _BARS: Final = (
     ("local.", "local", "A hit in local memory", "s", True),
     ("redis.", "redis", "A hit in Redis", "s", True),
     ("memory.", "memory", "Memory, in bytes", "bytes", False),
+    ("operations.sqlite.", "operations-sqlite", "The operations of the specification, on SQLite", "s", True),
+    (
+        "operations.postgresql.",
+        "operations-postgresql",
+        "The operations of the specification, on PostgreSQL",
+        "s",
+        True,
+    ),
+    (
+        "operations.remote.",
+        "operations-remote",
+        "The operations of the specification, on PostgreSQL 50 ms away",
+        "s",
+        True,
+    ),
 )
 _GROWN: Final = re.compile(r"growth\.(?P<work>[a-z-]+)-(?P<size>\d+)")
 _WORK: Final = {
