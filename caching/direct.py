@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -12,12 +13,13 @@ from caching import epochs
 from caching.conf import conf
 from caching.envelope import Rejected, unpack
 from caching.errors import RedisUnavailable
-from caching.exchange import lifetime_left
-from caching.keys import Key
+from caching.exchange import Lifetime, lifetime_left
+from caching.keys import Key, Scope
 from caching.noting import Noted
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.stamps import Slots, slots_of
+from caching.steps import Fetch, Steps
 from caching.tiers.local import Entry, KnownEpochs, LocalKey, LocalTier
 from caching.transactions import open_notes
 from caching.ttl import lead
@@ -26,18 +28,20 @@ if TYPE_CHECKING:
     from caching.regions import Region
     from caching.tiers.redis import RedisTier
 
-__all__ = ["ahit", "hit"]
+__all__ = ["ahit", "hit", "hits"]
 
 # So many times its cost before its end, nobody loads a value anew: the odds are one in 10 ** 17.
 _MOST_COSTS: Final = 40
 
 
 class _Route(NamedTuple):
-    """What follows from a key alone: itself, its slots, its name, and the packed command that fetches it."""
+    """What follows from a key alone: itself, its name, slots, the names of its value and epoch, and the command."""
 
     key: Key
-    slots: Slots
     name: str
+    slots: Slots
+    value: str
+    epoch: str
     request: bytes
 
 
@@ -47,7 +51,7 @@ def _route(prefix: str, local_key: LocalKey) -> _Route:  # noqa: ARG001 -- the n
     region, alias, org, *parts = local_key
     key = Key(region, org, parts, alias)
     words: Any = ("MGET", epochs.guard_names(key)[0], epochs.wide_names(key.scope)[0])
-    return _Route(key, slots_of(key), key.name, pack_command(words))
+    return _Route(key, key.name, slots_of(key), words[1], words[2], pack_command(words))
 
 
 #: A route, and what was known and noted before it was taken; a bare tuple, for it is made for every hit.
@@ -119,13 +123,12 @@ def _accepted(region: Region[Any], question: _Question, answer: Any, run_id: byt
     except Rejected:
         return None
     life = lifetime_left(region, envelope)
-    fresh, _, cost = life
-    if fresh <= 0:
+    if life.fresh <= 0:
         return None
     entry = Entry(envelope.body)
     entry.may_be_kept = True
     region.keep(route.key, entry, noted, life, local)
-    if fresh < cost * _MOST_COSTS and lead(cost) >= fresh:
+    if _is_early(life):
         runtime.refresher.refresh(region, route.key)
     counters = region.counters
     counters.redis_hits += 1
@@ -133,3 +136,94 @@ def _accepted(region: Region[Any], question: _Question, answer: Any, run_id: byt
     counters.redis_samples += 1
     runtime.statistics.share_soon()
     return entry
+
+
+def hits(
+    region: Region[Any], keys: Sequence[Key], keep: Callable[[Key, Entry, Noted, Lifetime], None]
+) -> Steps[dict[Key, Entry]]:
+    """Return the steps that find what plain hits Redis has for these keys, in one round trip; the rest is left out.
+
+    `keep` is called for each, with what was noted before it was asked for and how long it may be used.
+    """
+    redis, local = runtime.redis, runtime.local
+    if redis is None or local is None or open_notes or not runtime.hears_changes:
+        return {}
+    now = local.now()
+    if now >= local.trusted_until and not runtime.trust(local):
+        return {}
+    prefix, note = conf.PREFIX, local.stamps.note
+    asked = [(route, Noted(route.slots, note(route.slots), now)) for route in [_route(prefix, k.local) for k in keys]]
+    pending = local.stamps.pending_slots()
+    if pending:
+        asked = [each for each in asked if not pending.intersection(each[0].slots)]
+    epochs_asked = _Epochs(local)
+    for route, noted in asked:
+        epochs_asked.add(route, noted)
+    names = list(epochs_asked.names)
+    words: Any = ("MGET", *[route.value for route, _ in asked], *names)
+    try:
+        answer, run_id = yield Fetch(pack_command(words))
+    except RedisUnavailable:
+        return {}
+    if isinstance(answer, ReplyError):
+        return {}
+    tokens = epochs_asked.tokens(run_id, dict(zip(names, answer[len(asked) :], strict=True)))
+    schema, found = region.schema, {}
+    for (route, noted), raw in zip(asked, answer, strict=False):
+        token = tokens.get(route.epoch)
+        if raw is None or token is None:
+            continue
+        try:
+            envelope = unpack(raw, key=route.name, schema=schema, epochs=token)
+        except Rejected:
+            continue
+        life = lifetime_left(region, envelope)
+        if life.fresh > 0:
+            entry = found[route.key] = Entry(envelope.body)
+            keep(route.key, entry, noted, life)
+            if _is_early(life):
+                runtime.refresher.refresh(region, route.key)
+    return found
+
+
+class _Epochs:
+    """The epochs that the values of some scopes depend on: known ones, and `names` of those to be asked for."""
+
+    def __init__(self, local: LocalTier) -> None:
+        #: In order, each once.
+        self.names: dict[str, None] = {}
+        self._local = local
+        # By the name of the scope's own epoch, which is asked for with every value.
+        self._known: dict[str, KnownEpochs] = {}
+        self._unknown: dict[str, tuple[Scope, tuple[str, ...], Noted]] = {}
+
+    def add(self, route: _Route, noted: Noted) -> None:
+        if route.epoch in self.names:
+            return
+        self.names[route.epoch] = None
+        scope = route.key.scope
+        known = self._local.known_epochs(scope)
+        if known is not None:
+            self._known[route.epoch] = known
+        else:
+            upper = epochs.epoch_names(scope)[:-1]
+            self._unknown[route.epoch] = scope, upper, noted
+            self.names.update(dict.fromkeys(upper))
+
+    def tokens(self, run_id: bytes, found: Mapping[str, Any]) -> dict[str, bytes]:
+        """Return the token of each scope whose epochs all exist, by the name of its own epoch."""
+        for own, (scope, names, noted) in self._unknown.items():
+            upper = tuple(found[name] for name in names)
+            if None not in upper:
+                known = self._known[own] = KnownEpochs(run_id, upper, noted.slots, noted.stamps)
+                self._local.learn_epochs(scope, known)
+        declarations, token = registry.fingerprint, epochs.token
+        return {
+            own: token(run_id, declarations, (*known.upper, found[own]))
+            for own, known in self._known.items()
+            if known.run_id == run_id and found[own] is not None
+        }
+
+
+def _is_early(life: Lifetime) -> bool:
+    return life.fresh < life.cost * _MOST_COSTS and lead(life.cost) >= life.fresh

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import NamedTuple
+from zlib import crc32
 
-__all__ = ["EPOCHS_SLICE", "FORMAT", "Envelope", "Rejected", "pack", "unpack"]
+__all__ = ["EPOCHS_SLICE", "FORMAT", "UNVERSIONED", "Envelope", "Rejected", "pack", "unpack"]
 
-FORMAT = 1
+FORMAT = 2
+
+#: The version of a value whose snapshot has none.
+UNVERSIONED = -1
 
 # format, flags, CRC-32 of all that follows, schema (8), epochs (16), created, soft and hard expiry (seconds since
-# 1970), cost of the load (seconds), length of the key
-_HEAD = struct.Struct("<BBI8s16sdddfH")
+# 1970), cost of the load (seconds), version of the row, length of the key
+_HEAD = struct.Struct("<BBI8s16sdddfqH")
+_HEAD_SIZE = _HEAD.size
 _CHECKED_FROM = 6
 
 #: Where the epochs stand (first and last byte, for GETRANGE): the lease script tells a live value by them.
@@ -20,7 +24,10 @@ EPOCHS_SLICE = (_CHECKED_FROM + 8, _CHECKED_FROM + 8 + 15)
 
 
 class Envelope(NamedTuple):
-    """A value with what is known about it; times in seconds since 1970, `cost` in seconds."""
+    """A value with what is known about it; times in seconds since 1970, `cost` in seconds.
+
+    `version` is the snapshot's own, so that nobody need decode the body for it.
+    """
 
     key: str
     schema: bytes
@@ -29,6 +36,7 @@ class Envelope(NamedTuple):
     soft: float
     hard: float
     cost: float
+    version: int
     body: bytes
 
 
@@ -45,29 +53,29 @@ def pack(envelope: Envelope) -> bytes:
     key = envelope.key.encode()
     head = _HEAD.pack(
         FORMAT, 0, 0, envelope.schema, envelope.epochs,
-        envelope.created, envelope.soft, envelope.hard, envelope.cost, len(key),
+        envelope.created, envelope.soft, envelope.hard, envelope.cost, envelope.version, len(key),
     )  # fmt: skip
     rest = b"".join((head[_CHECKED_FROM:], key, envelope.body))
-    return b"".join((head[:2], struct.pack("<I", zlib.crc32(rest)), rest))
+    return b"".join((head[:2], struct.pack("<I", crc32(rest)), rest))
 
 
-def unpack(raw: bytes, *, key: str, schema: bytes, epochs: bytes) -> Envelope:
+def unpack(raw: bytes, key: str, schema: bytes, epochs: bytes) -> Envelope:
     """Return the envelope in `raw`.
 
     Raises `Rejected` for another format, damage, another key, another schema or another epoch.
     """
-    if len(raw) < _HEAD.size:
+    if len(raw) < _HEAD_SIZE:
         raise Rejected("truncated")
-    form, flags, checksum, its_schema, its_epochs, created, soft, hard, cost, length = _HEAD.unpack_from(raw)
+    form, flags, checksum, its_schema, its_epochs, created, soft, hard, cost, version, length = _HEAD.unpack_from(raw)
     if form != FORMAT or flags:
         raise Rejected("format")
-    if zlib.crc32(memoryview(raw)[_CHECKED_FROM:]) != checksum:
+    if crc32(memoryview(raw)[_CHECKED_FROM:]) != checksum:
         raise Rejected("damaged")
-    end = _HEAD.size + length
-    if raw[_HEAD.size : end] != key.encode():
+    end = _HEAD_SIZE + length
+    if raw[_HEAD_SIZE:end] != key.encode():
         raise Rejected("key")
     if its_schema != schema:
         raise Rejected("schema")
     if its_epochs != epochs:
         raise Rejected("epoch")
-    return Envelope(key, its_schema, its_epochs, created, soft, hard, cost, raw[end:])
+    return Envelope(key, its_schema, its_epochs, created, soft, hard, cost, version, raw[end:])

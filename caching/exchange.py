@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caching import epochs
 from caching.conf import conf
-from caching.envelope import Envelope, Rejected, pack, unpack
+from caching.envelope import UNVERSIONED, Envelope, Rejected, pack, unpack
 from caching.keys import Key, Scope
 from caching.noting import Noted
 from caching.registry import registry
@@ -160,7 +160,8 @@ class Exchange:
     def _envelope(self, key: Key, entry: Entry, life: Lifetime) -> Envelope:
         now, token = runtime.clock.wall(), self._tokens[key.scope]
         soft, hard = now + life.fresh, now + life.usable
-        return Envelope(key.name, self._region.schema, token, now, soft, hard, life.cost, entry.body)
+        version = getattr(entry.value, "version", UNVERSIONED)
+        return Envelope(key.name, self._region.schema, token, now, soft, hard, life.cost, version, entry.body)
 
     def _lifetime_of(self, entry: Entry, cost: float) -> Lifetime:
         ttl: float = conf.NEGATIVE_TTL if entry.value is None else self._region.redis_ttl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -53,11 +53,12 @@ def _part_name(part: Part) -> str:
 class Scope:
     """All keys of one region and organisation: what a wide mark invalidates."""
 
-    __slots__ = ("org", "region")
+    __slots__ = ("_hash", "org", "region")
 
     def __init__(self, region: str, org: str) -> None:
         self.region = region
         self.org = org
+        self._hash = hash((region, org))
 
     @property
     def name(self) -> str:
@@ -67,10 +68,14 @@ class Scope:
         return isinstance(other, Scope) and (self.region, self.org) == (other.region, other.org)
 
     def __hash__(self) -> int:
-        return hash((self.region, self.org))
+        return self._hash
 
     def __repr__(self) -> str:
         return f"<Scope {self.name}>"
+
+
+# Reads compare them more often than they make them.
+_scope = lru_cache(maxsize=4096)(Scope)
 
 
 class Key:
@@ -85,14 +90,20 @@ class Key:
         self.local: tuple[str, str, str, *tuple[Part, ...]] = (region, alias, org, *self.parts)
         # A read looks it up two dozen times.
         self._hash = hash(self.local)
+        self._name: str | None = None
 
-    @cached_property
+    @property
     def scope(self) -> Scope:
-        return Scope(self.region, self.org)
+        return _scope(self.region, self.org)
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The text that names the value in Redis, behind the project's prefix; the braces are its hash tag."""
+        if self._name is None:
+            self._name = self._make_name()
+        return self._name
+
+    def _make_name(self) -> str:
         name = _scope_name(self.region, self.org)
         if self.alias != DEFAULT_DB_ALIAS:
             name += "@" + digest(self.alias)

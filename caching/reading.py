@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import DataError
 from django.db import Error as DatabaseTrouble
 
+from caching import direct
 from caching.conf import conf
 from caching.envelope import Envelope
 from caching.errors import RedisUnavailable
 from caching.exchange import Exchange, Lifetime, lifetime_left
 from caching.flights import NOTHING, Landing, Seat
 from caching.keys import Key
+from caching.noting import Noted
 from caching.runtime import runtime
 from caching.sharing import Sharing
 from caching.snapshots import encode
@@ -65,6 +67,12 @@ class Reading(Sharing):
         if self._uses_local:
             self._find_here([key for key in self._keys if key not in dirty])
         wanted = [key for key in self._keys if key not in self._entries]
+        if len(wanted) > 1:
+            # One key alone was looked for by whoever reads it.
+            found = yield from direct.hits(self._region, wanted, self._keep_found)
+            self._entries.update(found)
+            self._counters.redis_hits += len(found)
+            wanted = [key for key in wanted if key not in found]
         if wanted:
             yield from self._find(wanted, dirty)
             self._count(time.perf_counter_ns() - began, len(wanted))
@@ -251,6 +259,13 @@ class Reading(Sharing):
             entry.expires = runtime.clock.now() + life.fresh
         elif self._tier is not None and key in self._noted:
             self._region.keep(key, entry, self._noted[key], life, self._tier)
+
+    def _keep_found(self, key: Key, entry: Entry, noted: Noted, life: Lifetime) -> None:
+        entry.may_be_kept = True
+        if not self._uses_local:
+            entry.expires = runtime.clock.now() + life.fresh
+        elif self._tier is not None:
+            self._region.keep(key, entry, noted, life, self._tier)
 
     # --- fail-safe ----------------------------------------------------------------------------------------------------
 

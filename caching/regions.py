@@ -152,19 +152,25 @@ class Region(Generic[S]):
         """
         local_key = (self.name, using, org) + parts  # noqa: RUF005 -- see above
         entry = self.hit(local_key) if use_cache and not open_notes else None
-        return self.value(entry or self._find(local_key, use_cache))
+        if entry is None and use_cache and not self.is_composed:
+            entry = direct.hit(self, local_key)
+        return self.value(entry or drive(self._one(local_key, use_cache)))
 
     async def aget(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS, use_cache: bool = True) -> S | None:
         """`get` for coroutines."""
         local_key = (self.name, using, org) + parts  # noqa: RUF005 -- see above
         entry = self.hit(local_key) if use_cache and not open_notes else None
-        return self.value(entry or await self._afind(local_key, use_cache))
+        if entry is None and use_cache and not self.is_composed:
+            entry = await direct.ahit(self, local_key)
+        return self.value(entry if entry is not None else await adrive(self._one(local_key, use_cache)))
 
     def entry(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> Entry:
         """Return the JSON as it is sent, with its entity tag: `entry.body` is `null` when there is no such row."""
         local_key = (self.name, using, org) + parts  # noqa: RUF005 -- see above
         found = self.hit(local_key) if not open_notes else None
-        return found or self._find(local_key, use_cache=True)
+        if found is None and not self.is_composed:
+            found = direct.hit(self, local_key)
+        return found or drive(self._one(local_key, use_cache=True))
 
     def get_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
         """Return the snapshots of many keys, given as `(org, *parts)`, in that order: one round trip, one query."""
@@ -215,14 +221,6 @@ class Region(Generic[S]):
         load = self._load
         assert load is not None  # noqa: S101 -- for the type checker; __init__ has seen to it
         return {name: load(*name, using=alias) for name in names}
-
-    def _find(self, local_key: LocalKey, use_cache: bool) -> Entry:
-        found = direct.hit(self, local_key) if use_cache and not self.is_composed else None
-        return found or drive(self._one(local_key, use_cache))
-
-    async def _afind(self, local_key: LocalKey, use_cache: bool) -> Entry:
-        found = await direct.ahit(self, local_key) if use_cache and not self.is_composed else None
-        return found if found is not None else await adrive(self._one(local_key, use_cache))
 
     def _one(self, local_key: LocalKey, use_cache: bool) -> Steps[Entry]:
         _, alias, org, *parts = local_key

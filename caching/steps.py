@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from caching.regions import Region
     from caching.tiers.redis import Replies
 
-__all__ = ["Ask", "InLoader", "Join", "Load", "Loaded", "Pause", "Step", "Steps", "adrive", "drive"]
+__all__ = ["Ask", "Fetch", "InLoader", "Join", "Load", "Loaded", "Pause", "Step", "Steps", "adrive", "drive"]
 
 T = TypeVar("T")
 
@@ -55,6 +55,23 @@ class Ask:
         if runtime.redis is None:
             raise RedisUnavailable("No Redis is configured.")
         return await runtime.redis.aexecute(self.commands)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Send Redis one packed command that is an error-free question; returns the answer and the server's `run_id`."""
+
+    request: bytes
+
+    def run(self) -> tuple[Any, bytes]:
+        if runtime.redis is None:
+            raise RedisUnavailable("No Redis is configured.")
+        return runtime.redis.ask(self.request)
+
+    async def arun(self) -> tuple[Any, bytes]:
+        if runtime.redis is None:
+            raise RedisUnavailable("No Redis is configured.")
+        return await runtime.redis.aask(self.request)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ class RedisTier:
     async def aask(self, request: bytes) -> tuple[Any, bytes]:
         """The same as `ask` from a coroutine."""
         self._gate()
-        link = await self._async_link()
+        kept = self._loops.get(asyncio.get_running_loop())
+        link = kept[0] if kept is not None else await self._async_link()
         try:
             return await link.ask(request, self._reign, self._gate_again)
         except RedisUnavailable as error:

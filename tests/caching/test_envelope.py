@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from caching.envelope import EPOCHS_SLICE, FORMAT, Envelope, Rejected, pack, unpack
 
 SCHEMA, EPOCHS, KEY = b"schema-8", b"sixteen epochs..", "{osteria}:orders:i5"
-SAMPLE = Envelope(KEY, SCHEMA, EPOCHS, 1_000_000.25, 1_000_060.5, 1_000_120.75, 0.0625, b'{"number":5}')
+SAMPLE = Envelope(KEY, SCHEMA, EPOCHS, 1_000_000.25, 1_000_060.5, 1_000_120.75, 0.0625, 7, b'{"number":5}')
 PACKED = pack(SAMPLE)
 
 _seconds = st.floats(allow_nan=False, allow_infinity=False)
@@ -25,6 +25,7 @@ envelopes = st.builds(
     soft=_seconds,
     hard=_seconds,
     cost=st.floats(allow_nan=False, allow_infinity=False, width=32),
+    version=st.integers(-(2**63), 2**63 - 1),
     body=st.binary(max_size=200),
 )
 

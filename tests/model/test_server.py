@@ -26,7 +26,7 @@ def _token(seen: Token) -> bytes:
 
 def _envelope(value: Value) -> bytes:
     version, seen = value
-    return pack(Envelope("k", b"schema..", _token(seen), 0.0, 0.0, 0.0, 0.0, str(version).encode()))
+    return pack(Envelope("k", b"schema..", _token(seen), 0.0, 0.0, 0.0, 0.0, 0, str(version).encode()))
 
 
 def _states() -> Iterator[Server]:
