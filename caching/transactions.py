@@ -46,7 +46,9 @@ class Notes:
             item = item.scope
         if item not in self.scopes:
             self.scopes.add(item)
-            self.keys = {key for key in self.keys if key.scope != item}
+            # Most scopes come with no key before them; looking through all keys for each would take forever.
+            if self._count[item]:
+                self.keys = {key for key in self.keys if key.scope != item}
 
     def all(self) -> tuple[Item, ...]:
         return (*self.keys, *self.scopes, *self.clears)
