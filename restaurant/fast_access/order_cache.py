@@ -47,7 +47,8 @@ class OrderFastAccessCache:
 
         With `use_cache=False` they are read from the database and nothing is kept.
         """
-        return _orders(active_orders.get(org_id, using=using, use_cache=use_cache))
+        listing: Any = active_orders.get(org_id, using=using, use_cache=use_cache)
+        return listing.results  # type: ignore[no-any-return]
 
     async def aget_active_orders(
         self, org_id: str, use_cache: bool = True, *, using: str = DEFAULT_DB_ALIAS
@@ -71,7 +72,8 @@ class OrderFastAccessCache:
         self, order_id: UUID | str, org_id: str, *, using: str = DEFAULT_DB_ALIAS
     ) -> OrderSnapshot | None:
         """Return the order, None when the organisation has no such order."""
-        return order.get(org_id, inputs.order_id(order_id), using=using)
+        # A call less where nothing is to be parsed: it counts beside a hit of a microsecond.
+        return order.get(org_id, order_id if type(order_id) is UUID else inputs.order_id(order_id), using=using)
 
     async def aget_order_by_id(
         self, order_id: UUID | str, org_id: str, *, using: str = DEFAULT_DB_ALIAS
@@ -103,7 +105,7 @@ class OrderFastAccessCache:
 
         Raises DiscountError for an order whose discount exceeds what its lines cost.
         """
-        return bill_total.get(org_id, inputs.order_id(order_id), using=using)
+        return bill_total.get(org_id, order_id if type(order_id) is UUID else inputs.order_id(order_id), using=using)
 
     async def acalculate_bill_total(
         self, org_id: str, order_id: UUID | str, *, using: str = DEFAULT_DB_ALIAS
