@@ -55,7 +55,7 @@ class Progress:
     def say(self, what: str) -> None:
         """Show what is being measured."""
         if not self._console.is_terminal:
-            self._console.print(Text(f"{self._section}: {what}"))
+            self._console.print(Text(f"{self._section}: {what}"), soft_wrap=True)
         self._show(what)
 
     def row(self) -> None:
@@ -64,7 +64,7 @@ class Progress:
 
     def print(self, text: str) -> None:
         """Print lines that stay."""
-        self._console.print(Text(text))
+        self._console.print(Text(text), soft_wrap=True)
 
     def _show(self, what: str) -> None:
         self._bar.update(

@@ -32,8 +32,9 @@ _WORSE: Final = 1
 def record_print(record: Record, console: Console) -> None:
     """Print all that was measured; the reasons why a peer cannot do a row are numbered and follow the table."""
     machine = record.run.machine
+    busy = " (other work was under way)" if machine.load > machine.cores else ""
     peers = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
-    console.print(Text(f"{machine.cpu}, {machine.cores} cores, load {machine.load}; {machine.system}"))
+    console.print(Text(f"{machine.cpu}, {machine.cores} cores, load {machine.load}{busy}; {machine.system}"))
     console.print(Text(f"Python {machine.python}, {machine.redis_server}, {peers}"))
     console.print(Text("ratio: ours / theirs, the median of rounds that were measured side by side", "dim"))
     reasons = Reasons()

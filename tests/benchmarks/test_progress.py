@@ -33,6 +33,14 @@ def test_elsewhere_than_on_a_terminal_each_row_is_a_plain_line(plain):
     assert run(plain) == "local: a [profile]\nmemory: a balance\n"
 
 
+def test_a_long_line_stays_one_line(plain):
+    with Progress(plain, {}) as progress:
+        progress.section("local")
+        progress.say("a very long description " * 10)
+
+    assert len(plain.file.getvalue().splitlines()) == 1
+
+
 def test_on_a_terminal_the_bar_says_what_is_measured_and_how_much_is_done(terminal):
     text = run(terminal, {"local": 1, "memory": 1})
 

@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -9,7 +10,7 @@ from benchmarks.baseline import Comparison, Unmeasured, baseline_compare, baseli
 from benchmarks.record import Part
 from benchmarks.report import COLUMNS, comparison_print, exit_code, record_print
 from benchmarks.results import OURS, Row, Unable
-from tests.benchmarks.records import NO_CASHEWS, hit, local, memory, record, size
+from tests.benchmarks.records import MACHINE, NO_CASHEWS, hit, local, memory, record, size
 
 NOTHING = Comparison([], [])
 
@@ -76,6 +77,14 @@ def test_a_section_that_ended_early_keeps_its_rows_and_says_why(console):
 
     assert line_of(text, OURS)
     assert "local ended early: ValueError: [bold]no luck" in text
+
+
+def test_it_says_that_the_machine_was_busy_when_it_was(console):
+    whole = record(local(hit()))
+    busy = msgspec.structs.replace(whole.run, machine=msgspec.structs.replace(MACHINE, load=2.1))
+
+    assert "other work was under way" not in printed(console, whole)
+    assert "2 cores, load 2.1 (other work was under way)" in printed(console, msgspec.structs.replace(whole, run=busy))
 
 
 def test_the_sums_come_last(console):
