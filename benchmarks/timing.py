@@ -12,7 +12,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from benchmarks.results import Sample
 
-__all__ = ["Call", "InLoop", "Timer", "acompare", "compare", "seconds_per_call"]
+__all__ = ["Call", "InLoop", "Timer", "compare", "seconds_per_call"]
 
 # A round of a fast call is made of so many calls that the clock's own cost does not count.
 _ROUND_SECONDS: Final = 0.004
@@ -98,35 +98,6 @@ def compare(
             gc.disable()
             try:
                 took = timers[name](numbers[name])
-            finally:
-                gc.enable()
-            if turn:
-                found[name].append(took)
-    return {name: Sample(tuple(each)) for name, each in found.items()}
-
-
-async def acompare(calls: Mapping[str, Callable[[], Awaitable[object]]], *, rounds: int) -> dict[str, Sample]:
-    """Do what `compare` does for coroutine functions, in the running loop."""
-    numbers = {}
-    for name, call in calls.items():
-        began = time.perf_counter()
-        await call()
-        await call()
-        numbers[name] = _number(_ROUND_SECONDS, (time.perf_counter() - began) / 2)
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    order = list(calls)
-    chance = random.Random(0)  # noqa: S311 -- an order, no secret
-    gc.collect()
-    for turn in range(rounds + 1):
-        chance.shuffle(order)
-        for name in order:
-            call = calls[name]
-            gc.disable()
-            try:
-                began = time.perf_counter()
-                for _ in range(numbers[name]):
-                    await call()
-                took = (time.perf_counter() - began) / numbers[name]
             finally:
                 gc.enable()
             if turn:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from benchmarks import timing
-from benchmarks.timing import InLoop, acompare, compare, seconds_per_call
+from benchmarks.timing import InLoop, compare, seconds_per_call
 
 
 @pytest.fixture
@@ -122,17 +122,3 @@ class TestInLoop:
 
         assert InLoop(runner, one)() == 1
         assert InLoop(runner, lambda: 2, awaited=False)() == 2
-
-
-async def test_coroutines_are_compared_in_interleaved_rounds():
-    calls = []
-
-    async def slow(name):
-        calls.append(name)
-        # So slow, by this clock, that a round is one call.
-        return name
-
-    found = await acompare({name: lambda name=name: slow(name) for name in ("ours", "peer")}, rounds=3)
-
-    assert {name: len(sample.rounds) for name, sample in found.items()} == {"ours": 3, "peer": 3}
-    assert Counter(calls)["ours"] > 3
