@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -93,4 +93,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            # What a process that died was still to be told does not arrive.
+            with suppress(BrokenPipeError):
+                pipe.close()

@@ -1,7 +1,9 @@
 """The scratch place leaves nothing behind: no files, no servers, no processes."""
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 from redis import Redis
@@ -36,6 +38,17 @@ def test_the_server_is_started_when_asked_for_and_ends_with_the_block():
 
     with pytest.raises(NobodyThere):
         client.ping()
+
+
+def test_a_copy_of_the_database_is_as_it_stands_and_nobody_elses():
+    with Place() as place:
+        with closing(sqlite3.connect(place.folder / "db.sqlite3")) as world:
+            world.executescript("CREATE TABLE words (word); INSERT INTO words VALUES ('one');")
+            url = place.database_copy("mine")
+            world.executescript("INSERT INTO words VALUES ('two');")
+        assert url == f"sqlite:///{place.folder / 'mine.sqlite3'}"
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as mine:
+            assert mine.execute("SELECT word FROM words").fetchall() == [("one",)]
 
 
 def test_processes_are_told_of_the_place_and_of_what_differs():
