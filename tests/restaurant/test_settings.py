@@ -12,7 +12,9 @@ import pytest
 _SHOW = """
 import json, os
 from restaurant import settings
-names = ("DEBUG", "CACHES", "CACHING", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE")
+names = (
+    "DEBUG", "CACHES", "CACHING", "DATABASES", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE"
+)
 print(json.dumps({name: getattr(settings, name) for name in names}
     | {"proxy": getattr(settings, "SECURE_PROXY_SSL_HEADER", None), "key": settings.SECRET_KEY}))
 """
@@ -52,6 +54,13 @@ def test_without_https_nothing_is_redirected_or_kept_from_browsers() -> None:
 
 def test_a_proxy_is_believed_only_where_there_is_one() -> None:
     assert _settings(DJANGO_BEHIND_PROXY="true")["proxy"] == ["HTTP_X_FORWARDED_PROTO", "https"]
+
+
+@pytest.mark.parametrize(("query", "seconds"), [("", 60), ("?conn_max_age=0", 0)])
+def test_connections_to_the_database_outlive_requests_unless_the_address_says_no(query: str, seconds: int) -> None:
+    database = _settings(DATABASE_URL=f"postgres://site@localhost/site{query}")["DATABASES"]["default"]
+    assert database["CONN_MAX_AGE"] == seconds
+    assert database["CONN_HEALTH_CHECKS"] is True
 
 
 @pytest.mark.parametrize("url", ["", "redis://localhost:6379/3"])
