@@ -33,7 +33,9 @@ def profile_org_ids(*, among: Iterable[str] | None = None, using: str | None = N
 
 def membership_role(*, user_id: UUID, org_id: str, using: str | None = None) -> str | None:
     """Return the user's role in the organisation, None for a stranger."""
-    return Membership.objects.using(using).filter(user_id=user_id, org_id=org_id).values_list("role", flat=True).first()
+    roles = Membership.objects.using(using).filter(user_id=user_id, org_id=org_id).values_list("role", flat=True)
+    # There is one at most: first() would have the database sort, and Django build, what nobody needs on every request.
+    return next(iter(roles), None)
 
 
 def memberships_of_user(*, user_id: UUID, using: str | None = None) -> list[Membership]:
