@@ -151,9 +151,14 @@ class HostFile:
                 return block
         raise HostFileError(f"All {BLOCKS} blocks of {self.path} are held: too many processes, or keys being written.")
 
+    @property
+    def claims(self) -> memoryview:
+        """A byte for each block: 1 if it was ever held. Blocks are claimed from the first on."""
+        return self.view[_CLAIMED]
+
     def claimed_blocks(self) -> int:
         """How many blocks, from the first, were ever held."""
-        return self.view[_CLAIMED].tobytes().rfind(b"\1") + 1
+        return self.claims.tobytes().rfind(b"\1") + 1
 
     def _lock(self, block: int) -> bool:
         try:

@@ -89,8 +89,10 @@ class Stamps:
                 host_file_path("stamps"), layout=b"stamps1", size=_STAMP_BYTES + _TABLE_BYTES, fill=stamps
             )
             content = self._file.view[HEADER_BYTES:]
+            self._claims = self._file.claims
         else:
             content = memoryview(mmap.mmap(-1, _STAMP_BYTES + _TABLE_BYTES))
+            self._claims = memoryview(bytearray(BLOCKS))
             content[:_STAMP_BYTES] = stamps
         #: The stamps themselves; read by index on every local hit.
         self.values = content[:_STAMP_BYTES].cast("Q")
@@ -154,17 +156,13 @@ class Stamps:
 
     def pending_slots(self) -> set[int]:
         """Return the slots of all writers that are under way on this host."""
-        end = self._claimed() * _RECORDS
-        # Almost always nothing is pending: comparing bytes costs far less than looking at the records.
-        raw = self._table[:end].tobytes()
+        # As `HostFile.claimed_blocks`. Almost always nothing is pending: counting bytes costs far less than looking.
+        raw = self._table[: (self._claims.tobytes().rfind(b"\1") + 1) * _RECORDS].tobytes()
         if raw.count(b"\0") == len(raw):
             return set()
         now = int(self._clock.now() * 1000)
         records = memoryview(raw).cast("Q")
         return {record & (SLOTS - 1) for record in records if record >> _SLOT_BITS > now}
-
-    def _claimed(self) -> int:
-        return self._file.claimed_blocks() if self._file else self._blocks_without_file
 
     def _take(self) -> int:
         with self._lock:
@@ -184,6 +182,7 @@ class Stamps:
         elif self._blocks_without_file < BLOCKS:
             block = self._blocks_without_file
             self._blocks_without_file += 1
+            self._claims[block] = 1
         else:
             raise HostFileError(f"More than {BLOCKS * _RECORDS} keys are being written at once.")
         self._free.extend(range(block * _RECORDS, (block + 1) * _RECORDS))

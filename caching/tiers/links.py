@@ -197,8 +197,10 @@ class Link:
             reader.feed(buffer, 0, received)
             while (answer := reader.gets()) is not _NOT_YET:
                 answers.append(answer)
-            if len(answers) >= count:
+            if len(answers) == count:
                 return answers
+            if len(answers) > count:
+                raise ConnectionError("The server said what nobody had asked.")
 
 
 class _Line(asyncio.Protocol):
