@@ -239,24 +239,25 @@ class Region(Generic[S]):
         if local is None:
             return None
         entry = local.entries.get(local_key)
-        if entry is None:
+        if entry is not None:
+            now = local.now()
+            values = local.values
+            if (
+                now < entry.until
+                and now < local.trusted_until
+                and values[entry.key_slot] == entry.key_stamp
+                and values[entry.scope_slot] == entry.scope_stamp
+                and values[entry.region_slot] == entry.region_stamp
+            ):
+                entry.visited = True
+                counters = self.counters
+                counters.local_hits += 1
+                if not counters.local_hits & SAMPLE_MASK:
+                    self._sample(local_key)
+                return entry
+        elif not local.folded.count:
             return None
-        now = local.now()
-        values = local.values
-        if (
-            now < entry.until
-            and now < local.trusted_until
-            and values[entry.key_slot] == entry.key_stamp
-            and values[entry.scope_slot] == entry.scope_stamp
-            and values[entry.region_slot] == entry.region_stamp
-        ):
-            entry.visited = True
-            counters = self.counters
-            counters.local_hits += 1
-            if not counters.local_hits & SAMPLE_MASK:
-                self._sample(local_key)
-            return entry
-        # Too old, stale, or the stamps file must be looked at first.
+        # Folded, too old, stale, or the stamps file must be looked at first.
         found = runtime.find(local_key)
         self.counters.local_hits += found is not None
         return found
@@ -296,7 +297,8 @@ class Region(Generic[S]):
             # One draw is all that a copy of this process alone needs; with Redis, an end here is only a look there.
             early = min(lead(life.cost), ttl / 2)
         entry.place(key.local, noted.slots, noted.stamps, now + ttl - early, now + ttl, now + max(ttl, usable))
-        tier.put(entry)
+        # A composed list has the value of another region's entries.
+        tier.put(entry, may_fold=not self.is_composed)
 
     # --- clearing and warming -----------------------------------------------------------------------------------------
 

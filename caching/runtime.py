@@ -173,11 +173,13 @@ class Runtime:
         """Return the entry in local memory even if it has expired, as long as it may stand in for a better one."""
         local = self.local
         entry = local.entries.get(key) if local is not None else None
-        if local is None or entry is None:
+        if local is None or (entry is None and not local.folded.count):
             return None
         # In this order: what is heard in between may make the entry stale and renew the trust.
-        if local.clock.now() >= local.trusted_until and not self.trust(local):
+        if local.now() >= local.trusted_until and not self.trust(local):
             return None
+        if entry is None:
+            return local.unfold(key)
         if not local.is_valid(entry):
             local.discard(entry)
             return None

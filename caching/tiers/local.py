@@ -4,106 +4,49 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from caching.clock import Clock
 from caching.conf import conf
 from caching.keys import Scope
-from caching.stamps import Slots, Stamps
+from caching.stamps import Stamps
+from caching.tiers.entry import UNDECODED, Entry, LocalKey
+from caching.tiers.folded import FoldedEntries
+from caching.tiers.scopes import KnownEpochs, ScopeEpochs
+from caching.tiers.sieve import Sieve
 
-__all__ = ["UNDECODED", "Entry", "KnownEpochs", "LocalTier"]
-
-#: Stands for a snapshot nobody has asked for yet: the bytes were enough.
-UNDECODED: Final = object()
+__all__ = ["UNDECODED", "Entry", "KnownEpochs", "LocalKey", "LocalTier"]
 
 # Entry object, dictionary slot, key tuple: measured on CPython 3.11.
 _ENTRY_BYTES: Final = 600
 # A decoded snapshot takes about this many times the bytes of its JSON.
 _SNAPSHOT_FACTOR: Final = 3
+# What a folded entry takes beside its record: its share of a bucket, and what the allocator cannot use. Measured, too.
+_FOLDED_BYTES: Final = 16
+
+# Entries that may be folded are kept expanded, ready for a hit of a microsecond, up to this many ...
+_MOST_EXPANDED: Final = 1024
+# ... and to this share of the bytes that local memory may hold.
+_EXPANDED_SHARE: Final = 8
+# Of a larger body an entry's own bytes are a small part.
+_MOST_FOLDED_BODY: Final = 512
+# One in so many hits (a power of two) on folded entries expands its entry: one that is asked for often is soon among
+# those, and a walk over all there are costs them little.
+_HITS_TO_EXPAND: Final = 16
 
 # Epochs of more scopes than this are forgotten together, and learnt again with the next read of each.
 _MOST_EPOCHS: Final = 100_000
 
-LocalKey = tuple[Any, ...]
-
-
-class Entry:
-    """One value: its JSON, its snapshot (decoded at most once) and what it is valid under.
-
-    `until` is the clock's `now` after which it is no plain hit, `expires` that after which it is too old, and `usable`
-    that after which it may not even stand in while the database fails. `stale` marks what was handed out as such a
-    stand-in. `may_be_kept` says that Redis had or accepted it (or that there is no Redis); `parts` are the entries a
-    list is composed of; `visited` belongs to the eviction.
-    """
-
-    __slots__ = (
-        "_etag", "body", "expires", "key", "key_slot", "key_stamp", "may_be_kept", "newer", "older", "parts",
-        "region_slot", "region_stamp", "scope_slot", "scope_stamp", "size", "stale", "until", "usable", "value",
-        "visited",
-    )  # fmt: skip
-
-    def __init__(self, body: bytes, value: Any = UNDECODED, *, parts: tuple[Entry, ...] = ()) -> None:
-        self.body = body
-        self.value = value
-        self.parts = parts
-        self.may_be_kept = False
-        self.stale = False
-        self._etag: str | None = None
-        self.visited = False
-        self.size = 0
-        self.newer: Entry | None = None
-        self.older: Entry | None = None
-
-    @property
-    def etag(self) -> str:
-        """The strong HTTP entity tag of the body, in quotes."""
-        if self._etag is None:
-            self._etag = f'"{blake2b(self.body, digest_size=12).hexdigest()}"'
-        return self._etag
-
-    def place(
-        self,
-        key: LocalKey,
-        slots: Slots,
-        noted: tuple[int, int, int],
-        until: float,
-        expires: float | None = None,
-        usable: float | None = None,
-    ) -> None:
-        """Bind the entry to its key, to the stamps noted before it was read, and to its times (default: all one)."""
-        self.key = key
-        self.key_slot, self.scope_slot, self.region_slot = slots
-        self.key_stamp, self.scope_stamp, self.region_stamp = noted
-        self.until = until
-        self.expires = until if expires is None else expires
-        self.usable = self.expires if usable is None else usable
-
-    def stand_in(self) -> Entry:
-        """Return a copy for a caller who gets no better one: marked stale, never kept."""
-        copy = Entry(self.body, self.value, parts=self.parts)
-        copy.stale = True
-        copy.may_be_kept = self.may_be_kept
-        return copy
-
-
-class KnownEpochs(NamedTuple):
-    """The epochs that clears change, as one server process had them, and the stamps noted before they were read.
-
-    `upper` are those of everything, the region and the organisation.
-    """
-
-    run_id: bytes
-    upper: tuple[bytes, ...]
-    slots: Slots
-    stamps: tuple[int, int, int]
-
 
 class LocalTier:
-    """Entries by key, evicted by SIEVE (Zhang et al., NSDI 2024): a hit costs one store, no lock and no reordering.
+    """Entries by key. Of many small ones most are folded: packed records, found with a little more work.
 
-    `entries` is read directly by the regions' hit path, which checks clock and stamps itself; everything else goes
-    through the methods. `trusted_until` is the clock's `now` after which the file of stamps must be looked at again.
+    `entries` are the expanded ones. It is read directly by the regions' hit path, which checks clock and stamps itself;
+    everything else goes through the methods. `trusted_until` is the clock's `now` after which the file of stamps must
+    be looked at again. `bytes`, `bytes_of` and `entries_of` count both, and a key is in one of both at most.
+
+    When room is short, whichever has more of what is short gives way: the large entries or all the small ones, of which
+    the folded go first. What has no lock may find an entry in neither place while it moves: a miss.
     """
 
     def __init__(self, clock: Clock, stamps: Stamps) -> None:
@@ -113,6 +56,7 @@ class LocalTier:
         self.now = clock.now
         self.values = stamps.values
         self.entries: dict[LocalKey, Entry] = {}
+        self.folded = FoldedEntries(clock.now())
         self.trusted_until = 0.0
         self.evictions = 0
         self.bytes = 0
@@ -120,10 +64,11 @@ class LocalTier:
         self.entries_of: Counter[str] = Counter()
         self.evictions_of: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._newest: Entry | None = None
-        self._oldest: Entry | None = None
-        self._hand: Entry | None = None
-        self._epochs: dict[Scope, KnownEpochs] = {}
+        # The entries by whether they may be folded.
+        self._small = Sieve()
+        self._large = Sieve()
+        self._unfolded = 0
+        self._epochs = ScopeEpochs(stamps.values)
 
     def is_valid(self, entry: Entry) -> bool:
         """Whether the entry is of use and no writer has changed its stamps."""
@@ -137,71 +82,102 @@ class LocalTier:
 
     def known_epochs(self, scope: Scope) -> KnownEpochs | None:
         """Return the scope's upper epochs, unless a clear has changed the stamps they were learnt under."""
-        known = self._epochs.get(scope)
-        if known is None:
-            return None
-        values = self.stamps.values
-        _, scope_slot, region_slot = known.slots
-        _, scope_stamp, region_stamp = known.stamps
-        return known if values[scope_slot] == scope_stamp and values[region_slot] == region_stamp else None
+        return self._epochs.get(scope)
 
     def learn_epochs(self, scope: Scope, known: KnownEpochs) -> None:
         """Remember the scope's upper epochs."""
         if len(self._epochs) >= _MOST_EPOCHS:
-            self._epochs.clear()
-        self._epochs[scope] = known
+            self._epochs = ScopeEpochs(self.values)
+        self._epochs.put(scope, known)
 
-    def put(self, entry: Entry) -> None:
-        """Keep a placed entry, unless its stamps have changed already; makes room by evicting others."""
+    def put(self, entry: Entry, *, may_fold: bool = False) -> None:
+        """Keep a placed entry, unless its stamps have changed already; makes room by evicting others.
+
+        `may_fold` says that the region can tell the snapshot from the body alone.
+        """
         if not self.is_valid(entry):
             return
-        entry.size = _ENTRY_BYTES + len(entry.body) * (1 if entry.value is UNDECODED else 1 + _SNAPSHOT_FACTOR)
-        if entry.size > conf.LOCAL_MAX_BYTES or conf.LOCAL_MAX_ENTRIES < 1:
+        body = len(entry.body)
+        most_entries, most_bytes = conf.LOCAL_MAX_ENTRIES, conf.LOCAL_MAX_BYTES
+        size = _ENTRY_BYTES + body * (1 if entry.value is UNDECODED else 1 + _SNAPSHOT_FACTOR)
+        if size > most_bytes or most_entries < 1:
             return
         with self._lock:
             previous = self.entries.get(entry.key)
+            entry.may_fold = may_fold and entry.may_be_kept and not entry.parts and body <= _MOST_FOLDED_BODY
             if previous is not None:
                 self._unlink(previous)
-            self.entries[entry.key] = entry
-            entry.older, self._newest = self._newest, entry
-            if entry.older is None:
-                self._oldest = entry
-            else:
-                entry.older.newer = entry
-            self._account(entry, 1)
-            while len(self.entries) > conf.LOCAL_MAX_ENTRIES or self.bytes > conf.LOCAL_MAX_BYTES:
-                self._evict(entry)
+            elif entry.may_fold and self._is_crowded(most_bytes, entries=1, size=size):
+                # At once: which of many it is worth to have expanded, hits tell.
+                entry.may_fold = self._put_record(entry)
+                if entry.may_fold:
+                    self._make_room(most_entries, most_bytes)
+                    return
+            entry.size = size
+            self._link(entry)
+            if previous is None and self.folded.count:
+                self._remove_record(self.folded.find(entry.key))
+            self._make_room(most_entries, most_bytes, spared=entry)
+
+    def unfold(self, key: LocalKey) -> Entry | None:
+        """Return the valid entry of a key whose entry is folded, and drop one that is not valid.
+
+        Its times and stamps are those it had; most of these entries are for the caller alone.
+        """
+        # One object throughout: `clear` puts another in its place.
+        folded = self.folded
+        record = folded.find(key)
+        if record is None:
+            return None
+        entry = folded.unfold(key, record, self.values)
+        now = self.now()
+        if entry is None or now >= entry.usable:
+            with self._lock:
+                self._remove_record(record)
+            return None
+        self._unfolded += 1
+        # What is to be loaded anew before its time is expanded at once: that shall happen once.
+        if not self._unfolded % _HITS_TO_EXPAND or entry.until <= now < entry.expires:
+            with self._lock:
+                self._expand(entry, record)
+        return entry
 
     def decoded(self, entry: Entry, value: Any) -> None:
         """Keep the decoded snapshot beside the bytes, unless another thread has done so. May evict entries."""
+        if not entry.size:
+            # Not kept: nobody counts it.
+            entry.value = value
+            return
         with self._lock:
             if entry.value is not UNDECODED:
                 return
             entry.value = value
-            if entry.size and self.entries.get(entry.key) is entry:
+            if self.entries.get(entry.key) is entry:
                 grown = len(entry.body) * _SNAPSHOT_FACTOR
                 entry.size += grown
-                self.bytes += grown
-                self.bytes_of[entry.key[0]] += grown
-                while self.bytes > conf.LOCAL_MAX_BYTES:
-                    self._evict()
+                self._queue(entry).bytes += grown
+                self._account(entry.key[0], 0, grown)
+                self._make_room(conf.LOCAL_MAX_ENTRIES, conf.LOCAL_MAX_BYTES)
 
     def discard(self, entry: Entry) -> None:
         """Drop an entry that was found stale or expired."""
         with self._lock:
             if self.entries.get(entry.key) is entry:
-                self._unlink(entry)
-                del self.entries[entry.key]
+                self._drop(entry)
+            elif self.folded.count:
+                # It may have been folded since; that of any other entry is another record.
+                self._remove_record(self.folded.fold(entry))
 
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
             self.entries.clear()
+            self.folded = FoldedEntries(self.clock.now())
+            self._small, self._large = Sieve(), Sieve()
             self.bytes_of.clear()
             self.entries_of.clear()
-            self._epochs.clear()
+            self._epochs = ScopeEpochs(self.values)
             self.bytes = 0
-            self._newest = self._oldest = self._hand = None
 
     def take_evictions(self) -> Counter[str]:
         """Return how many entries of each region were evicted since the last call: a new tier's count begins at 0."""
@@ -209,36 +185,99 @@ class LocalTier:
             taken, self.evictions_of = self.evictions_of, Counter()
         return taken
 
-    # --- SIEVE: a queue by age, and a hand that walks from the oldest to the newest -----------------------------------
+    # --- under the lock: folding and expanding ------------------------------------------------------------------------
 
-    def _evict(self, spared: Entry | None = None) -> None:
-        hand = self._hand or self._oldest
-        while hand is not None and (hand.visited or hand is spared):
-            hand.visited = False
-            hand = hand.newer or self._oldest
-        if hand is not None:
-            self._hand = hand
-            self._unlink(hand)
-            del self.entries[hand.key]
-            self.evictions += 1
-            self.evictions_of[hand.key[0]] += 1
+    def _put_record(self, entry: Entry) -> bool:
+        folded = self.folded
+        record = folded.fold(entry)
+        if record is None:
+            return False
+        previous = folded.put(record)
+        if previous is not None:
+            self._account(folded.region_of(previous), -1, -_FOLDED_BYTES - len(previous))
+        self._account(entry.key[0], 1, _FOLDED_BYTES + len(record))
+        return True
+
+    def _remove_record(self, record: bytes | None) -> bool:
+        if record is None or not self.folded.remove(record):
+            return False
+        self._account(self.folded.region_of(record), -1, -_FOLDED_BYTES - len(record))
+        return True
+
+    def _fold(self, entry: Entry) -> None:
+        # In this order: who looks meanwhile finds it in one place or the other.
+        is_folded = self._put_record(entry)
+        self._drop(entry)
+        if not is_folded:
+            entry.may_fold = False
+            self._link(entry)
+
+    def _expand(self, entry: Entry, record: bytes) -> None:
+        # Unless another thread has expanded or replaced it, or it was evicted. A key that is equal, but not of the same
+        # types, may be there though this one's record is, too.
+        if entry.key in self.entries or not self._remove_record(record):
+            return
+        entry.size = _ENTRY_BYTES + len(entry.body)
+        entry.may_fold = True
+        self._link(entry)
+        self._make_room(conf.LOCAL_MAX_ENTRIES, conf.LOCAL_MAX_BYTES, spared=entry)
+
+    # --- under the lock: room -----------------------------------------------------------------------------------------
+
+    def _is_crowded(self, most_bytes: int, *, entries: int = 0, size: int = 0) -> bool:
+        small = self._small
+        return small.count + entries > _MOST_EXPANDED or (small.bytes + size) * _EXPANDED_SHARE > most_bytes
+
+    def _make_room(self, most_entries: int, most_bytes: int, spared: Entry | None = None) -> None:
+        while self._is_crowded(most_bytes) and (surplus := self._small.victim(spared)) is not None:
+            self._fold(surplus)
+        large = self._large
+        while True:
+            entries = len(self.entries) + self.folded.count
+            if entries > most_entries:
+                evicted = self._evict(spared, large_first=2 * large.count > entries)
+            elif self.bytes > most_bytes:
+                evicted = self._evict(spared, large_first=2 * large.bytes > self.bytes)
+            else:
+                return
+            if not evicted:
+                return
+
+    def _evict(self, spared: Entry | None, *, large_first: bool) -> bool:
+        victim = self._large.victim(spared) if large_first else None
+        record = self.folded.pop() if victim is None else None
+        if record is not None:
+            region = self.folded.region_of(record)
+            self._account(region, -1, -_FOLDED_BYTES - len(record))
+        else:
+            victim = victim or self._small.victim(spared) or self._large.victim(spared)
+            if victim is None:
+                return False
+            region = victim.key[0]
+            self._drop(victim)
+        self.evictions += 1
+        self.evictions_of[region] += 1
+        return True
+
+    # --- under the lock: the books ------------------------------------------------------------------------------------
+
+    def _queue(self, entry: Entry) -> Sieve:
+        return self._small if entry.may_fold else self._large
+
+    def _link(self, entry: Entry) -> None:
+        self.entries[entry.key] = entry
+        self._queue(entry).add(entry)
+        self._account(entry.key[0], 1, entry.size)
 
     def _unlink(self, entry: Entry) -> None:
-        if self._hand is entry:
-            self._hand = entry.newer
-        if entry.newer is None:
-            self._newest = entry.older
-        else:
-            entry.newer.older = entry.older
-        if entry.older is None:
-            self._oldest = entry.newer
-        else:
-            entry.older.newer = entry.newer
-        entry.newer = entry.older = None
-        self._account(entry, -1)
+        self._queue(entry).remove(entry)
+        self._account(entry.key[0], -1, -entry.size)
 
-    def _account(self, entry: Entry, sign: int) -> None:
-        region = entry.key[0]
-        self.bytes += sign * entry.size
-        self.bytes_of[region] += sign * entry.size
-        self.entries_of[region] += sign
+    def _drop(self, entry: Entry) -> None:
+        self._unlink(entry)
+        del self.entries[entry.key]
+
+    def _account(self, region: str, entries: int, size: int) -> None:
+        self.entries_of[region] += entries
+        self.bytes_of[region] += size
+        self.bytes += size
