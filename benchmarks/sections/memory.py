@@ -1,0 +1,80 @@
+"""How much memory a cached value takes: the process before and after, each cache in a fresh process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from benchmarks.bench import Bench
+from benchmarks.conversation import Answer, Worker
+from benchmarks.results import OURS, Row, Target
+from benchmarks.workers.memory import CASHEWS, DICTIONARY, DOGPILE, LOCMEM
+from benchmarks.world import ACTIVE
+
+__all__ = ["TITLE", "rows"]
+
+TITLE: Final = "Memory"
+
+_WORKER: Final = "benchmarks.workers.memory"
+# As many processes at once as there are processors in the smallest machine: time is not what is measured.
+_AT_ONCE: Final = 2
+_NOTE: Final = (
+    "Process memory (unique set size) after everything was read as an object and as JSON, less that before. "
+    "LocMemCache pickles the serializer's plain data; dogpile, cashews and the dictionary refer to our snapshots."
+)
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Yield bytes per lite profile and per balance, and those of a list of active orders."""
+    peers = (OURS, LOCMEM, *(() if bench.quick else (DOGPILE, CASHEWS, DICTIONARY)))
+    lite, balances, lists = bench.often(10_000, 5_000), bench.often(100_000, 10_000), bench.often(10, 4)
+    bench.say(f"writing {balances:,} customers to the database")
+    database = bench.place.database_copy("memory")
+    with _worker(bench, database) as worker:
+        worker.ask("prepared", lite, balances, lists)
+
+    bench.say("lite profiles")
+    yield Row(
+        id="memory.lite",
+        what=f"Each of {lite:,} lite profiles",
+        samples=_measured(bench, database, "lite", peers, lite),
+        targets=[Target("limit", 400)],
+        unit="bytes",
+        note=_NOTE,
+    )
+    bench.say("balances")
+    yield Row(
+        id="memory.balances",
+        what=f"Each of {balances:,} balances",
+        samples=_measured(bench, database, "balances", peers, balances),
+        targets=[Target("at most", 0.5, LOCMEM)],
+        unit="bytes",
+        note=_NOTE,
+    )
+    bench.say("active orders")
+    yield Row(
+        id="memory.active",
+        what=f"Each of {lists} lists of {ACTIVE} active orders, with the orders it is made of",
+        samples=_measured(bench, database, "active", peers, lists),
+        unit="bytes",
+        note=_NOTE,
+    )
+
+
+def _measured(bench: Bench, database: str, what: str, peers: Sequence[str], count: int) -> Answer:
+    found: Answer = {}
+    for first in range(0, len(peers), _AT_ONCE):
+        with ExitStack() as stack:
+            workers = []
+            for peer in peers[first : first + _AT_ONCE]:
+                worker = stack.enter_context(_worker(bench, database))
+                worker.put("measured", what, peer, count)
+                workers.append(worker)
+            for worker in workers:
+                found |= worker.take()
+    return found
+
+
+def _worker(bench: Bench, database: str) -> Worker:
+    return Worker(bench.place, _WORKER, DATABASE_URL=database, REDIS_URL="", CACHING_PREFIX="memory:")
