@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from django.db.models import Model
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.sql import Query
@@ -16,8 +16,7 @@ __all__ = ["Crossing", "column_of", "crossings"]
 Route = tuple[tuple[Any, ...], Any]
 
 
-@dataclass(frozen=True)
-class Crossing:
+class Crossing(msgspec.Struct, frozen=True):
     """A model whose rows lie on a path, and the rest of the path from there."""
 
     model: type[Model]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from caching.conf import conf
 from caching.registry import registry
@@ -17,8 +18,7 @@ __all__ = ["BreakerReport", "CacheReport", "ListenerReport", "OutboxReport", "Re
 Reported = Literal["host", "process"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RegionReport:
+class RegionReport(msgspec.Struct, frozen=True, kw_only=True):
     """One region: what it declares and what it did.
 
     `target` is the hit rate expected of it (0 to 1) or None; `meets_target` is None without a target and before the
@@ -36,8 +36,7 @@ class RegionReport:
     statistics: dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class BreakerReport:
+class BreakerReport(msgspec.Struct, frozen=True, kw_only=True):
     """Whether this process asks Redis: `state`, `since` (seconds since 1970), how often it opened, and why last."""
 
     state: str
@@ -46,8 +45,7 @@ class BreakerReport:
     why: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListenerReport:
+class ListenerReport(msgspec.Struct, frozen=True, kw_only=True):
     """Whether this process hears of other hosts' changes.
 
     `lag_ms` is how long Redis took to answer last (None: not yet), `heard` how many changes it told of.
@@ -59,8 +57,7 @@ class ListenerReport:
     reconnects: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutboxReport:
+class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
     """What Redis could not be told: `depth` rows wait (None: it cannot be read), the oldest for `oldest_seconds`.
 
     `delivered` rows were by this process; `is_relay` tells whether it falls to it on this host.
@@ -72,8 +69,7 @@ class OutboxReport:
     is_relay: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class CacheReport:
+class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
     """All regions over one host or one process, and the tiers this process uses.
 
     `breaker`, `listener` and `outbox` are this process's; None without Redis, `listener` also without threads.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any
+
+import msgspec
 
 from caching.envelope import EPOCHS_SLICE
 
@@ -13,8 +14,7 @@ __all__ = ["CLEAR", "EPOCH", "FILL", "LEASE", "MARK", "UNMARK", "WIDE_MARK", "WI
 Argument = bytes | str | int | float
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """One command: its words, or a script with keys and arguments (sent by digest, by text when unknown)."""
 
     words: tuple[Argument, ...] = ()
@@ -26,15 +26,12 @@ class Command:
         return ("EVAL", self.script.text, *self.words) if by_text else ("EVALSHA", self.script.digest, *self.words)
 
 
-@dataclass(frozen=True)
 class Script:
     """A Lua script; call it with its keys and arguments to get the command."""
 
-    text: str
-    digest: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", sha1(self.text.encode(), usedforsecurity=False).hexdigest())
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, keys: list[str], *arguments: Argument) -> Command:
         return Command((len(keys), *keys, *arguments), self)

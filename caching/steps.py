@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
 from asgiref.sync import sync_to_async
 
 from caching.conf import conf
@@ -40,8 +40,7 @@ class Step(Protocol):
 Steps = Generator[Step, Any, T]
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """Send commands to Redis in one round trip."""
 
     commands: Sequence[Command]
@@ -57,8 +56,7 @@ class Ask:
         return await runtime.redis.aexecute(self.commands)
 
 
-@dataclass(frozen=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True):
     """Send Redis one packed command that is an error-free question; returns the answer and the server's `run_id`."""
 
     request: bytes
@@ -74,8 +72,7 @@ class Fetch:
         return await runtime.redis.aask(self.request)
 
 
-@dataclass(frozen=True)
-class InLoader:
+class InLoader(msgspec.Struct, frozen=True):
     """Call a function in the thread whose database connection would load: only that thread knows its transaction."""
 
     function: Callable[[], Any]
@@ -105,8 +102,7 @@ class Loaded(NamedTuple):
         return self.values
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(msgspec.Struct, frozen=True):
     """Load keys of one region and database from the database."""
 
     region: Region[Any]
@@ -131,8 +127,7 @@ class Load:
         return await sync_to_async(self.run, thread_sensitive=True)()
 
 
-@dataclass(frozen=True)
-class Join:
+class Join(msgspec.Struct, frozen=True):
     """Wait, for so many seconds at most, for flights that others lead; returns the landings there are by then."""
 
     seats: Mapping[Key, Seat]
@@ -164,8 +159,7 @@ class Join:
         return {key: landing.result() for key, landing in arrived.items() if not landing.cancelled()}
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Wait a little for another process."""
 
     seconds: float

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from caching.display import duration, health, milliseconds, region_row, value_count
 from caching.reporting import BreakerReport, ListenerReport, OutboxReport, cache_report

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from io import StringIO
 from typing import Any
 
+import msgspec
 from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
@@ -30,7 +30,9 @@ class Command(OperatorCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         report = cache_report(scope="process" if options["process"] else "host")
-        self.stdout.write(json.dumps(asdict(report), indent=2) if options["json"] else self._as_table(report))
+        self.stdout.write(
+            json.dumps(msgspec.to_builtins(report), indent=2) if options["json"] else self._as_table(report)
+        )
 
     def _as_table(self, report: CacheReport) -> str:
         whose = f"process {report.process}" if report.scope == "process" else f"host {report.host}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import msgspec
 
 from caching.api.serializers import CacheReportSerializer
 from caching.reporting import cache_report
@@ -12,6 +12,6 @@ def test_every_figure_of_a_report_is_sent() -> None:
     report = cache_report(scope="process")
 
     assert CacheReportSerializer(report).data == {
-        **asdict(report),
-        "regions": [asdict(each) for each in report.regions],
+        **msgspec.to_builtins(report),
+        "regions": [msgspec.to_builtins(each) for each in report.regions],
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from io import StringIO
 
+import msgspec
 import pytest
 from django.core.management import call_command
 from pytest_django.fixtures import Settings
@@ -46,7 +46,7 @@ def test_the_table_shows_each_region_and_marks_the_weak_ones() -> None:
 
 @pytest.mark.usefixtures("traffic")
 def test_json_is_the_whole_report() -> None:
-    assert json.loads(stats("--json")) == json.loads(json.dumps(asdict(cache_report())))
+    assert json.loads(stats("--json")) == json.loads(json.dumps(msgspec.to_builtins(cache_report())))
 
 
 def test_the_title_says_whose_figures_these_are(settings: Settings) -> None:
