@@ -1,0 +1,268 @@
+"""How soon a write is seen elsewhere, what it costs its writer, and what it leaves the next reader to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from benchmarks.bench import Bench
+from benchmarks.conversation import Answer, Worker
+from benchmarks.place import Place
+from benchmarks.results import OURS, Row, Sample, Target
+from benchmarks.workers.lag import RETURNED, SEEN, TOLD
+from benchmarks.workers.startup import WITH, WITHOUT
+from benchmarks.workers.writes import COLD
+from benchmarks.world import ACTIVE
+
+__all__ = ["TITLE", "lags", "rows", "startups"]
+
+TITLE: Final = "Writes and invalidation"
+
+_LAG: Final = "benchmarks.workers.lag"
+_WRITES: Final = "benchmarks.workers.writes"
+_BASE: Final = "django.setup() without it"
+_RETURNED: Final = "until that look returned"
+
+_HOST_NOTE: Final = (
+    "Region.invalidate in one process, without Redis: from just before it stores the first new stamp until the first "
+    "look (Region.hit) that is no hit in another process, which does nothing but look. Having seen it, that look drops "
+    "the copy. Each process has a processor of its own, where the system lets it choose."
+)
+_REDIS_NOTE: Final = (
+    "A profile is saved by a process with stamps of its own, as on another host: from just before its commit sends the "
+    "mark, ahead of the COMMIT, until the reader's first look that is no hit. After each look the reader lets its "
+    "listening thread run."
+)
+_BUSY_NOTE: Final = (
+    "The same, but the reader's thread never lets go of the interpreter, which its listening thread then gets after "
+    "5 ms (sys.getswitchinterval)."
+)
+_TRIPS_NOTE: Final = "Batches that the writing thread sends to Redis: all marks, and after the COMMIT all unmarks."
+_SAVE_NOTE: Final = (
+    "A save of a row's eighteen fields in a transaction, beside the same by a model of the same table that no cache "
+    "depends on. SQLite in memory: the COMMIT costs nearly nothing."
+)
+_LIST_NOTE: Final = (
+    f"One of {ACTIVE} active orders is updated, then get_active_orders; beside the same read after clear_all, which "
+    "makes all copies in local memory and in Redis misses. SQLite in memory."
+)
+_QUERIES_NOTE: Final = "Ids and versions of the list; the order, with the currency of its organisation; its lines."
+_STARTUP_NOTE: Final = (
+    "What `caching` in INSTALLED_APPS adds to django.setup() of a project of six contrib apps and DRF, without Redis; "
+    "fresh interpreters, one with it and one without it by turns."
+)
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Yield how soon writes are seen, what they cost, the list after an update, and the start-up."""
+    database = bench.place.database_copy("coherence")
+    yield from _seen(bench, database)
+    yield from _written(bench, database)
+    yield from _listed(bench, database)
+    yield from _started(bench)
+
+
+def _worker(bench: Bench, module: str, database: str, host: str, **environment: str) -> Worker:
+    stamps = bench.place.folder / host
+    stamps.mkdir(exist_ok=True)
+    return Worker(
+        bench.place,
+        module,
+        **{
+            "DATABASE_URL": database,
+            "CACHING_STAMPS_DIR": str(stamps),
+            "CACHING_PREFIX": "coherence:",
+            **environment,
+        },
+    )
+
+
+# --- how soon a write is seen -----------------------------------------------------------------------------------------
+
+
+def _seen(bench: Bench, database: str) -> Iterator[Row]:
+    bench.say("coherence: seen by another process of the host")
+    with (
+        _worker(bench, _LAG, database, "host", REDIS_URL="") as writer,
+        _worker(bench, _LAG, database, "host", REDIS_URL="") as reader,
+    ):
+        for index, worker in enumerate((writer, reader)):
+            worker.ask("pinned", index)
+        found = lags(writer, "invalidated", reader, "watched", rounds=bench.often(800, 150))
+    yield Row(
+        id="coherence.host",
+        what="Invalidation seen by another process of the host",
+        samples=found,
+        targets=[Target("limit", 20e-6)],
+        note=_HOST_NOTE,
+    )
+    bench.say("coherence: seen by another host, through Redis")
+    rounds = bench.often(400, 80)
+    with (
+        _worker(bench, _LAG, database, "writers-host") as writer,
+        _worker(bench, _LAG, database, "readers-host") as reader,
+    ):
+        found = lags(writer, "saved", reader, "watched politely", rounds=rounds)
+        busy = lags(writer, "saved", reader, "watched", rounds=rounds // 4)
+    yield Row(
+        id="coherence.redis",
+        what="Invalidation seen by another host, through Redis",
+        samples=found,
+        targets=[Target("limit", 1.5e-3)],
+        note=_REDIS_NOTE,
+    )
+    yield Row(
+        id="coherence.redis-busy",
+        what="The same, by a process that is never idle",
+        samples=busy,
+        note=_BUSY_NOTE,
+    )
+
+
+def lags(writer: Worker, write: str, reader: Worker, watch: str, *, rounds: int) -> Answer:
+    """Return the seconds from each write, told by `writer`, until `reader` saw it, and until that look had returned.
+
+    Raises `RuntimeError` when most rounds fail: the reader came too late, or heard of an earlier write.
+    """
+    seen, returned = list[float](), list[float]()
+    # The first round makes connections and epochs.
+    for turn in range(2 * rounds + 1):
+        reader.ask("held")
+        reader.put(watch)
+        told = _moment(writer.ask(write), TOLD)
+        look = reader.take()
+        if not turn or not look or _moment(look, RETURNED) < told:
+            continue
+        end = _moment(look, RETURNED) - told
+        # Of a look that was under way nobody knows at which moment it looked: at its end at the latest.
+        seen.append(_moment(look, SEEN) - told if _moment(look, SEEN) > told else end)
+        returned.append(end)
+        if len(seen) == rounds:
+            return {OURS: Sample(tuple(seen)), _RETURNED: Sample(tuple(returned))}
+    raise RuntimeError("The reader did not see most of the writes as they happened.")
+
+
+def _moment(answer: Answer, name: str) -> float:
+    sample = answer[name]
+    assert isinstance(sample, Sample)  # noqa: S101 -- for the type checker: this worker measures or dies
+    return sample.rounds[0]
+
+
+# --- what a write costs -----------------------------------------------------------------------------------------------
+
+
+def _written(bench: Bench, database: str) -> Iterator[Row]:
+    bench.say("coherence: what a write costs")
+    rounds = bench.often(400, 60)
+    with _worker(bench, _WRITES, database, "writers-host") as worker:
+        yield Row(
+            id="coherence.trips",
+            what="Round trips to Redis added by a save of one profile",
+            samples=worker.ask("trips of profile", bench.often(20, 5)),
+            targets=[Target("limit", 2)],
+            unit="x",
+            note=_TRIPS_NOTE,
+        )
+        yield Row(
+            id="coherence.trips-100",
+            what=f"Those added by a transaction that changes {ACTIVE} orders",
+            samples=worker.ask("trips of orders", bench.often(5, 2)),
+            targets=[Target("limit", 2)],
+            unit="x",
+            note=_TRIPS_NOTE,
+        )
+        yield Row(
+            id="coherence.write",
+            what="A save of one profile, marked in Redis and for the host",
+            samples=worker.ask("saves", rounds),
+            note=_SAVE_NOTE,
+        )
+    with _worker(bench, _WRITES, database, "host", REDIS_URL="") as worker:
+        yield Row(
+            id="coherence.write-local",
+            what="The same without Redis: marked for the host alone",
+            samples=worker.ask("saves", rounds),
+            note=_SAVE_NOTE,
+        )
+
+
+# --- a list of which one item has changed -----------------------------------------------------------------------------
+
+
+def _listed(bench: Bench, database: str) -> Iterator[Row]:
+    bench.say("coherence: a list after an update")
+    with _worker(bench, _WRITES, database, "writers-host") as worker:
+        yield Row(
+            id="coherence.list-update",
+            what=f"{ACTIVE} active orders, read after one was updated",
+            samples=worker.ask("list updates", bench.often(60, 8)),
+            targets=[Target("at most", 0.10, COLD)],
+            note=_LIST_NOTE,
+        )
+        yield Row(
+            id="coherence.list-queries",
+            what="Queries of that read",
+            samples=worker.ask("list queries", bench.often(10, 3)),
+            targets=[Target("limit", 3)],
+            unit="x",
+            note=_QUERIES_NOTE,
+        )
+        yield Row(
+            id="coherence.list-rows",
+            what="Rows of orders that it loads",
+            samples=worker.ask("list rows", bench.often(10, 3)),
+            targets=[Target("limit", 1)],
+            unit="x",
+            note=_QUERIES_NOTE,
+        )
+
+
+# --- start-up ---------------------------------------------------------------------------------------------------------
+
+
+class Startup(msgspec.Struct, frozen=True):
+    """How many seconds a start took, and whether it imported redis (1) or not (0)."""
+
+    seconds: float
+    redis: int
+
+
+def _started(bench: Bench) -> Iterator[Row]:
+    bench.say("coherence: start-up")
+    with_it, without = startups(bench.place, rounds=bench.often(20, 5))
+    added = [one.seconds - other.seconds for one, other in zip(with_it, without, strict=True)]
+    yield Row(
+        id="coherence.startup",
+        what="What caching adds to django.setup()",
+        samples={OURS: Sample(tuple(added)), _BASE: Sample(tuple(each.seconds for each in without))},
+        targets=[Target("limit", 0.100)],
+        note=_STARTUP_NOTE,
+    )
+    yield Row(
+        id="coherence.startup-redis",
+        what="Starts that import redis, though none is configured",
+        samples={OURS: Sample((float(sum(each.redis for each in with_it)),))},
+        targets=[Target("limit", 0)],
+        unit="x",
+        note=_STARTUP_NOTE,
+    )
+
+
+def startups(place: Place, *, rounds: int) -> tuple[list[Startup], list[Startup]]:
+    """Return `rounds` starts with the framework and as many without, by turns, after one each that does not count."""
+    with_it, without = ([] for _ in range(2))
+    for _ in range(rounds + 1):
+        with_it.append(_start(place, WITH))
+        without.append(_start(place, WITHOUT))
+    return with_it[1:], without[1:]
+
+
+def _start(place: Place, which: str) -> Startup:
+    # As installed: bytecode is there from the first start, which does not count, for this and for what it needs.
+    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(place.folder / "bytecode")}
+    environment = place.environment(REDIS_URL="", **bytecode)
+    process = place.python(["-m", "benchmarks.workers.startup", which], environment)
+    said, _ = process.communicate()
+    return msgspec.json.decode(said, type=Startup)
