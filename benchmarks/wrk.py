@@ -1,0 +1,55 @@
+"""Drives the site with wrk, a load generator that costs a server's machine little."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks.results import Unable
+
+__all__ = ["CONNECTIONS", "Shot", "absence", "shoot"]
+
+#: As many as the server has threads.
+CONNECTIONS: Final = 8
+
+_SCRIPT: Final = Path(__file__).with_name("wrk.lua")
+# What wrk counts as an error; the slowest answers take a second on a busy machine.
+_TIMEOUT: Final = "10s"
+_END_SECONDS: Final = 30
+
+
+class Shot(msgspec.Struct, frozen=True):
+    """What one run of wrk found: `p50` and `p99` are the seconds that an answer took."""
+
+    requests: int
+    seconds: float
+    errors: int
+    p50: float
+    p99: float
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return (self.requests - self.errors) / self.seconds
+
+
+def absence() -> Unable | None:
+    """Return why there is no load generator, None when there is one."""
+    return None if shutil.which("wrk") else Unable("wrk is not installed (Debian: apt install wrk).")
+
+
+def shoot(base: str, token: str, addresses: Sequence[str], *, seconds: int) -> Shot:
+    """Ask for the addresses by turns, over kept connections, for so many seconds; the process ends in any case."""
+    options = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", _TIMEOUT]
+    done = subprocess.run(  # noqa: S603 -- our own arguments
+        ["wrk", *options, "--script", str(_SCRIPT), base, "--", token, *addresses],  # noqa: S607 -- where the system has it
+        capture_output=True,
+        timeout=seconds + _END_SECONDS,
+        check=True,
+    )
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Shot)
