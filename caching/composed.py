@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from django.db import Error as DatabaseTrouble
 
 from caching.dependencies import On
+from caching.envelope import UNVERSIONED
 from caching.exchange import Lifetime
 from caching.flights import Seat
 from caching.keys import Key
@@ -19,7 +19,7 @@ from caching.runtime import runtime
 from caching.snapshots import Snapshot
 from caching.stats import Counters
 from caching.steps import Load, Steps
-from caching.tiers.local import Entry
+from caching.tiers.local import UNDECODED, Entry
 
 __all__ = ["ListRegion", "Listing", "Refs"]
 
@@ -27,6 +27,9 @@ S = TypeVar("S", bound=Snapshot)
 
 # A list changes under the reader only while orders are written at that moment, and each attempt reads anew.
 _ATTEMPTS = 5
+
+# Where the count stands in the body of a list.
+_COUNT_FROM = len(b'{"count":')
 
 
 class Refs(Snapshot, frozen=True):
@@ -60,7 +63,14 @@ class ListRegion(Region[Any], Generic[S]):
         derived = [On(on.model, org=on.org) for on in items.fresh_on if on.model not in named]
         super().__init__(name, Refs, fresh_on=[*declared, *derived], **options)
 
-    def read(self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True) -> Steps[dict[Key, Entry]]:
+    def read(
+        self,
+        keys: Sequence[Key],
+        *,
+        use_cache: bool = True,
+        counted: bool = True,
+        decode: bool = False,  # noqa: ARG002 -- a list is made of what is decoded when somebody wants it
+    ) -> Steps[dict[Key, Entry]]:
         if use_cache:
             return (yield from _Composing(self, keys, counters=self.counters if counted else Counters()).steps())
         entries = {}
@@ -108,22 +118,45 @@ class ListRegion(Region[Any], Generic[S]):
         return [Key(self.items.name, key.org, (item,), key.alias) for item, _ in refs.items]
 
     def outdated(self, refs: Refs, parts: Sequence[Entry]) -> list[int]:
-        values = map(self.items.value, parts)
         return [
             index
-            for index, ((_, version), value) in enumerate(zip(refs.items, values, strict=True))
-            if getattr(value, "version", None) != version
+            for index, ((_, version), part) in enumerate(zip(refs.items, parts, strict=True))
+            if part.version != version and self._version(part) != version
         ]
 
+    def _version(self, part: Entry) -> int | None:
+        # Only Redis knows it without looking.
+        if part.version == UNVERSIONED:
+            part.version = getattr(self.items.value(part), "version", UNVERSIONED)
+        return part.version
+
     def compose(self, refs: Refs, parts: Sequence[Entry]) -> Entry:
-        body = b'{"count":%d,"results":[%b]}' % (refs.count, b",".join(part.body for part in parts))
-        results = tuple(self.items.value(part) for part in parts)
-        return Entry(body, Listing(count=refs.count, results=results), parts=tuple(parts))
+        """Return the list; its items are decoded when somebody wants more than the body."""
+        body = b'{"count":%d,"results":[%b]}' % (refs.count, b",".join([part.body for part in parts]))
+        return Entry(body, parts=tuple(parts))
+
+    def refs(self, listed: Entry) -> Refs:
+        """Return what a list's own value says."""
+        refs: Refs = super().value(listed)  # type: ignore[assignment]
+        return refs
+
+    def value(self, entry: Entry) -> Listing[S]:
+        """Return the list."""
+        if entry.value is UNDECODED:
+            count = int(entry.body[_COUNT_FROM : entry.body.index(b",")])
+            items: Any = [self.items.value(part) for part in entry.parts]
+            listing: Listing[S] = Listing(count=count, results=tuple(items))
+            if runtime.local is None:
+                entry.value = listing
+            else:
+                runtime.local.decoded(entry, listing)
+            return listing
+        value: Listing[S] = entry.value
+        return value
 
     def life(self, entry: Entry, listed: Entry) -> Lifetime:
         """Return how long a list may be kept: what it is made of has its age, and it must not outlive that."""
-        # A part that no tier took has no end.
-        end = min(getattr(part, "expires", math.inf) for part in (listed, *entry.parts))
+        end = min([listed.expires, *[part.expires for part in entry.parts]])
         left = min(self.local_ttl, end - runtime.clock.now())
         return Lifetime(left, left + self.stale_for, 0.0)
 
@@ -162,15 +195,16 @@ class _Composing(Reading):
         reads = [Reading(region, [key], counters=scratch, local=False)]
         try:
             listed = (yield from reads[0].steps())[key]
-            refs: Refs = region.value(listed)  # type: ignore[assignment]
-            reads.append(Reading(region.items, region.item_keys(key, refs), counters=Counters()))
+            refs = region.refs(listed)
+            keys = region.item_keys(key, refs)
+            reads.append(Reading(region.items, keys, counters=Counters()))
             found = (yield from reads[1].steps()) if refs.items else {}
         except Exception:
             for each in reads:
                 if each.shared_error is not None:
                     self._errors[key] = each.shared_error
             raise
-        parts = [found[each] for each in region.item_keys(key, refs)]
+        parts = [found[each] for each in keys]
         outdated = region.outdated(refs, parts)
         if outdated:
             self._entries[key] = yield from region.mended(key, refs, parts, outdated)

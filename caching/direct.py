@@ -20,7 +20,7 @@ from caching.registry import registry
 from caching.runtime import runtime
 from caching.stamps import Slots, slots_of
 from caching.steps import Fetch, Steps
-from caching.tiers.local import Entry, KnownEpochs, LocalKey, LocalTier
+from caching.tiers.local import UNDECODED, Entry, KnownEpochs, LocalKey, LocalTier
 from caching.transactions import open_notes
 from caching.ttl import lead
 
@@ -58,8 +58,10 @@ def _route(prefix: str, local_key: LocalKey) -> _Route:  # noqa: ARG001 -- the n
 _Question: TypeAlias = tuple[_Route, "RedisTier", LocalTier, KnownEpochs, Noted]
 
 
-def hit(region: Region[Any], local_key: LocalKey) -> Entry | None:
+def hit(region: Region[Any], local_key: LocalKey, *, decode: bool = False) -> Entry | None:
     """Return a fresh entry from Redis and keep it in local memory; None when there is none, or anything is unusual.
+
+    With `decode` it has its snapshot, too.
 
     The order is that of `Reading`: note the stamps, look for writers, ask. It shares no flight, for what it would save
     others, a question to Redis, costs less than a flight.
@@ -73,10 +75,10 @@ def hit(region: Region[Any], local_key: LocalKey) -> Entry | None:
     except RedisUnavailable:
         # The long way counts it, and does without Redis.
         return None
-    return _accepted(region, question, answer, run_id, began)
+    return _accepted(region, question, answer, run_id, decode, began)
 
 
-async def ahit(region: Region[Any], local_key: LocalKey) -> Entry | None:
+async def ahit(region: Region[Any], local_key: LocalKey, *, decode: bool = False) -> Entry | None:
     """`hit` for coroutines."""
     began = time.perf_counter_ns()
     question = _question(local_key)
@@ -86,7 +88,7 @@ async def ahit(region: Region[Any], local_key: LocalKey) -> Entry | None:
         answer, run_id = await question[1].aask(question[0].request)
     except RedisUnavailable:
         return None
-    return _accepted(region, question, answer, run_id, began)
+    return _accepted(region, question, answer, run_id, decode, began)
 
 
 def _question(local_key: LocalKey) -> _Question | None:
@@ -110,7 +112,9 @@ def _question(local_key: LocalKey) -> _Question | None:
     return route, redis, local, known, noted
 
 
-def _accepted(region: Region[Any], question: _Question, answer: Any, run_id: bytes, began: int) -> Entry | None:
+def _accepted(
+    region: Region[Any], question: _Question, answer: Any, run_id: bytes, decode: bool, began: int
+) -> Entry | None:
     route, _, local, known, noted = question
     if isinstance(answer, ReplyError) or run_id != known.run_id:
         return None
@@ -119,13 +123,14 @@ def _accepted(region: Region[Any], question: _Question, answer: Any, run_id: byt
         return None
     token = epochs.token(run_id, registry.fingerprint, (*known.upper, epoch))
     try:
-        envelope = unpack(raw, key=route.name, schema=region.schema, epochs=token)
+        envelope = unpack(raw, route.name, region.schema, token)
     except Rejected:
         return None
     life = lifetime_left(region, envelope)
     if life.fresh <= 0:
         return None
-    entry = Entry(envelope.body)
+    entry = Entry(envelope.body, region.decode(envelope.body) if decode else UNDECODED)
+    entry.version = envelope.version
     entry.may_be_kept = True
     region.keep(route.key, entry, noted, life, local)
     if _is_early(life):
@@ -139,11 +144,16 @@ def _accepted(region: Region[Any], question: _Question, answer: Any, run_id: byt
 
 
 def hits(
-    region: Region[Any], keys: Sequence[Key], keep: Callable[[Key, Entry, Noted, Lifetime], None]
+    region: Region[Any],
+    keys: Sequence[Key],
+    keep: Callable[[Sequence[tuple[Key, Entry, Noted, Lifetime]]], None],
+    *,
+    decode: bool = False,
 ) -> Steps[dict[Key, Entry]]:
     """Return the steps that find what plain hits Redis has for these keys, in one round trip; the rest is left out.
 
-    `keep` is called for each, with what was noted before it was asked for and how long it may be used.
+    `keep` is called with them, what was noted before they were asked for and how long they may be used. With `decode`
+    they have their snapshots.
     """
     redis, local = runtime.redis, runtime.local
     if redis is None or local is None or open_notes or not runtime.hears_changes:
@@ -152,15 +162,17 @@ def hits(
     if now >= local.trusted_until and not runtime.trust(local):
         return {}
     prefix, note = conf.PREFIX, local.stamps.note
-    asked = [(route, Noted(route.slots, note(route.slots), now)) for route in [_route(prefix, k.local) for k in keys]]
+    routes = [_route(prefix, key.local) for key in keys]
+    # The caller's own keys: comparing them with equal ones takes time.
+    asked = [(key, route, Noted(route.slots, note(route.slots), now)) for key, route in zip(keys, routes, strict=True)]
     pending = local.stamps.pending_slots()
     if pending:
-        asked = [each for each in asked if not pending.intersection(each[0].slots)]
+        asked = [each for each in asked if not pending.intersection(each[1].slots)]
     epochs_asked = _Epochs(local)
-    for route, noted in asked:
+    for _, route, noted in asked:
         epochs_asked.add(route, noted)
     names = list(epochs_asked.names)
-    words: Any = ("MGET", *[route.value for route, _ in asked], *names)
+    words: Any = ("MGET", *[route.value for _, route, _ in asked], *names)
     try:
         answer, run_id = yield Fetch(pack_command(words))
     except RedisUnavailable:
@@ -168,22 +180,29 @@ def hits(
     if isinstance(answer, ReplyError):
         return {}
     tokens = epochs_asked.tokens(run_id, dict(zip(names, answer[len(asked) :], strict=True)))
-    schema, found = region.schema, {}
-    for (route, noted), raw in zip(asked, answer, strict=False):
+    schema, decoded, now, stale_for = region.schema, region.decode, runtime.clock.wall(), region.stale_for
+    found: list[tuple[Key, Entry, Noted, Lifetime]] = []
+    for (key, route, noted), raw in zip(asked, answer, strict=False):
         token = tokens.get(route.epoch)
         if raw is None or token is None:
             continue
         try:
-            envelope = unpack(raw, key=route.name, schema=schema, epochs=token)
+            envelope = unpack(raw, route.name, schema, token)
         except Rejected:
             continue
-        life = lifetime_left(region, envelope)
-        if life.fresh > 0:
-            entry = found[route.key] = Entry(envelope.body)
-            keep(route.key, entry, noted, life)
-            if _is_early(life):
-                runtime.refresher.refresh(region, route.key)
-    return found
+        soft = envelope.soft
+        if soft > now:
+            body = envelope.body
+            entry = Entry(body, decoded(body) if decode else UNDECODED)
+            entry.version = envelope.version
+            entry.may_be_kept = True
+            life = Lifetime(soft - now, min(envelope.hard, soft + stale_for) - now, envelope.cost)
+            found.append((key, entry, noted, life))
+    keep(found)
+    for key, _, _, life in found:
+        if _is_early(life):
+            runtime.refresher.refresh(region, key)
+    return {key: entry for key, entry, _, _ in found}
 
 
 class _Epochs:

@@ -58,8 +58,8 @@ class Reading(Sharing):
 
     # --- three ways to read -------------------------------------------------------------------------------------------
 
-    def steps(self) -> Steps[dict[Key, Entry]]:
-        """Find an entry for every key."""
+    def steps(self, *, decode: bool = False) -> Steps[dict[Key, Entry]]:
+        """Find an entry for every key; with `decode`, with its snapshot if Redis has it."""
         began = time.perf_counter_ns()
         dirty: set[Key] = set()
         if open_notes and self._keys:
@@ -69,7 +69,7 @@ class Reading(Sharing):
         wanted = [key for key in self._keys if key not in self._entries]
         if len(wanted) > 1:
             # One key alone was looked for by whoever reads it.
-            found = yield from direct.hits(self._region, wanted, self._keep_found)
+            found = yield from direct.hits(self._region, wanted, self._keep_found, decode=decode)
             self._entries.update(found)
             self._counters.redis_hits += len(found)
             wanted = [key for key in wanted if key not in found]
@@ -164,6 +164,7 @@ class Reading(Sharing):
     def _accept(self, key: Key, envelope: Envelope) -> None:
         life = lifetime_left(self._region, envelope)
         entry = Entry(envelope.body)
+        entry.version = envelope.version
         # Redis itself ends what may not stand in, so that clocks that differ do no harm.
         if life.fresh <= 0 and envelope.hard > envelope.soft:
             self._exchange.unwanted.add(key)
@@ -260,12 +261,13 @@ class Reading(Sharing):
         elif self._tier is not None and key in self._noted:
             self._region.keep(key, entry, self._noted[key], life, self._tier)
 
-    def _keep_found(self, key: Key, entry: Entry, noted: Noted, life: Lifetime) -> None:
-        entry.may_be_kept = True
+    def _keep_found(self, found: Sequence[tuple[Key, Entry, Noted, Lifetime]]) -> None:
         if not self._uses_local:
-            entry.expires = runtime.clock.now() + life.fresh
+            now = runtime.clock.now()
+            for _, entry, _, life in found:
+                entry.expires = now + life.fresh
         elif self._tier is not None:
-            self._region.keep(key, entry, noted, life, self._tier)
+            self._region.keep_many(found, self._tier)
 
     # --- fail-safe ----------------------------------------------------------------------------------------------------
 

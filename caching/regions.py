@@ -100,7 +100,8 @@ class Region(Generic[S]):
             "stale_for": stale_for,
             "soft_timeout": soft_timeout,
         }
-        self._decode = decoder_for(snapshot).decode
+        #: Makes a snapshot, or None, of its JSON.
+        self.decode = decoder_for(snapshot).decode
         registry.add(self)
 
     # --- what is declared ---------------------------------------------------------------------------------------------
@@ -151,9 +152,29 @@ class Region(Generic[S]):
         nothing is kept. Raises what the database raises, and nothing when Redis is out of reach.
         """
         local_key = (self.name, using, org) + parts  # noqa: RUF005 -- see above
-        entry = self.hit(local_key) if use_cache and not open_notes else None
-        if entry is None and use_cache and not self.is_composed:
-            entry = direct.hit(self, local_key)
+        entry = None
+        if use_cache and not open_notes:
+            # `hit` once more: of what most requests pay, its call would be a fifth.
+            local = runtime.local
+            if local is not None:
+                entry = local.entries.get(local_key)
+                if entry is not None:
+                    now, values, counters = local.now(), local.values, self.counters
+                    if (
+                        now < entry.until
+                        and now < local.trusted_until
+                        and values[entry.key_slot] == entry.key_stamp
+                        and values[entry.scope_slot] == entry.scope_stamp
+                        and values[entry.region_slot] == entry.region_stamp
+                        and entry.value is not UNDECODED
+                        and (counters.local_hits + 1) & SAMPLE_MASK
+                    ):
+                        entry.visited = True
+                        counters.local_hits += 1
+                        return entry.value  # type: ignore[no-any-return]
+            entry = self.hit(local_key)
+            if entry is None and not self.is_composed:
+                entry = direct.hit(self, local_key, decode=True)
         return self.value(entry or drive(self._one(local_key, use_cache)))
 
     async def aget(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS, use_cache: bool = True) -> S | None:
@@ -161,7 +182,7 @@ class Region(Generic[S]):
         local_key = (self.name, using, org) + parts  # noqa: RUF005 -- see above
         entry = self.hit(local_key) if use_cache and not open_notes else None
         if entry is None and use_cache and not self.is_composed:
-            entry = await direct.ahit(self, local_key)
+            entry = await direct.ahit(self, local_key, decode=True)
         return self.value(entry if entry is not None else await adrive(self._one(local_key, use_cache)))
 
     def entry(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> Entry:
@@ -175,20 +196,24 @@ class Region(Generic[S]):
     def get_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
         """Return the snapshots of many keys, given as `(org, *parts)`, in that order: one round trip, one query."""
         keys = [Key(self.name, org, parts, using) for org, *parts in names]
-        return self._named(keys, drive(self.read(keys)))
+        return self._named(keys, drive(self.read(keys, decode=True)))
 
     async def aget_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
         """`get_many` for coroutines."""
         keys = [Key(self.name, org, parts, using) for org, *parts in names]
-        return self._named(keys, await adrive(self.read(keys)))
+        return self._named(keys, await adrive(self.read(keys, decode=True)))
 
-    def read(self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True) -> Steps[dict[Key, Entry]]:
+    def read(
+        self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True, decode: bool = False
+    ) -> Steps[dict[Key, Entry]]:
         """Return the steps that find an entry for each of the keys, all of one database.
 
-        With `counted=False` they are no requests in the statistics: nobody asked, the cache is being filled.
+        With `decode` the caller is going to want the snapshots: those that Redis has are made at once. With
+        `counted=False` they are no requests in the statistics: nobody asked, the cache is being filled.
         """
         if use_cache:
-            return (yield from Reading(self, keys, counters=self.counters if counted else Counters()).steps())
+            counters = self.counters if counted else Counters()
+            return (yield from Reading(self, keys, counters=counters).steps(decode=decode))
         loaded = yield Load(self, keys)
         return {key: Entry(encode(value), value) for key, value in loaded.checked().items()}
 
@@ -276,7 +301,7 @@ class Region(Generic[S]):
         """Return the entry's snapshot, decoded at most once; None when there is no such row."""
         value = entry.value
         if value is UNDECODED:
-            value = self._decode(entry.body)
+            value = self.decode(entry.body)
             if runtime.local is None:
                 entry.value = value
             else:
@@ -285,10 +310,24 @@ class Region(Generic[S]):
 
     def keep(self, key: Key, entry: Entry, noted: Noted, life: Lifetime, tier: LocalTier) -> None:
         """Put an entry into the local tier of the moment at which the stamps were noted, before it was read."""
+        self._place(key, entry, noted, life, tier.now())
+        # A composed list has the value of another region's entries.
+        tier.put(entry, may_fold=not self.is_composed)
+
+    def keep_many(self, kept: Sequence[tuple[Key, Entry, Noted, Lifetime]], tier: LocalTier) -> None:
+        """Do what `keep` does for entries that Redis told together, while other hosts' changes are heard of."""
+        now, local_ttl = tier.now(), self.local_ttl
+        for key, entry, noted, (fresh, usable, _) in kept:
+            if entry.value is None:
+                fresh = usable = min(fresh, conf.NEGATIVE_TTL)
+            ttl = fresh if fresh < local_ttl else local_ttl
+            entry.place(key.local, noted.slots, noted.stamps, now + ttl, now + ttl, now + max(ttl, usable))
+        tier.put_many([entry for _, entry, _, _ in kept], may_fold=not self.is_composed)
+
+    def _place(self, key: Key, entry: Entry, noted: Noted, life: Lifetime, now: float) -> None:
         ttl, usable = min(self.local_ttl, life.fresh), life.usable
         if entry.value is None:
             ttl = usable = min(ttl, conf.NEGATIVE_TTL)
-        now = tier.clock.now()
         if not runtime.hears_changes:
             # From when it was read: this process may have been stopped since.
             usable = ttl = min(ttl, noted.at + conf.LOCAL_TTL_WITHOUT_TRACKING - now)
@@ -297,8 +336,6 @@ class Region(Generic[S]):
             # One draw is all that a copy of this process alone needs; with Redis, an end here is only a look there.
             early = min(lead(life.cost), ttl / 2)
         entry.place(key.local, noted.slots, noted.stamps, now + ttl - early, now + ttl, now + max(ttl, usable))
-        # A composed list has the value of another region's entries.
-        tier.put(entry, may_fold=not self.is_composed)
 
     # --- clearing and warming -----------------------------------------------------------------------------------------
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from math import inf
 from typing import Any, Final
 
+from caching.envelope import UNVERSIONED
 from caching.stamps import Slots
 
 __all__ = ["UNDECODED", "Entry", "LocalKey"]
@@ -21,19 +23,23 @@ class Entry:
     `until` is the clock's `now` after which it is no plain hit, `expires` that after which it is too old, and `usable`
     that after which it may not even stand in while the database fails. `stale` marks what was handed out as such a
     stand-in. `may_be_kept` says that Redis had or accepted it (or that there is no Redis); `parts` are the entries a
-    list is composed of. What follows belongs to the tier that keeps it: `size` (0: none does), `may_fold`, `visited`.
+    list is composed of; `version` is the snapshot's own if that is known without decoding it. What follows belongs to
+    the tier that keeps it: `size` (0: none does), `may_fold`, `visited`.
     """
 
     __slots__ = (
         "_etag", "body", "expires", "key", "key_slot", "key_stamp", "may_be_kept", "may_fold", "newer", "older",
         "parts", "region_slot", "region_stamp", "scope_slot", "scope_stamp", "size", "stale", "until", "usable",
-        "value", "visited",
+        "value", "version", "visited",
     )  # fmt: skip
 
     def __init__(self, body: bytes, value: Any = UNDECODED, *, parts: tuple[Entry, ...] = ()) -> None:
         self.body = body
         self.value = value
         self.parts = parts
+        self.version = UNVERSIONED
+        # Until it is placed it has no end.
+        self.expires = inf
         self.may_be_kept = False
         self.stale = False
         self._etag: str | None = None
@@ -72,4 +78,5 @@ class Entry:
         copy = Entry(self.body, self.value, parts=self.parts)
         copy.stale = True
         copy.may_be_kept = self.may_be_kept
+        copy.version = self.version
         return copy
