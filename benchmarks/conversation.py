@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -68,6 +69,8 @@ class Worker:
 
 def serve(questions: Mapping[str, Callable[..., Answer]]) -> None:
     """Answer the questions that come on stdin until it ends; an error ends the process."""
+    # What is imported by now is no garbage: to look through it between rounds takes longer than most rounds.
+    gc.freeze()
     for line in sys.stdin.buffer:
         question, *arguments = msgspec.json.decode(line)
         answer = questions[question](*arguments)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from importlib import import_module
 from itertools import islice
 from typing import Any, Final
+from uuid import uuid4
 
 import django
 import msgspec
@@ -28,7 +29,6 @@ DICTIONARY: Final = "dictionary"
 
 # What loading leaves free for the next batch must be small beside what is kept.
 _BATCH: Final = 200
-_WRITTEN_AT_ONCE: Final = 1_000
 _MOST: Final = 2_000_000
 _SECONDS: Final = 3600
 
@@ -38,7 +38,7 @@ Name = tuple[Any, ...]
 class Kind:
     """A kind of value. Its names are made of strings of their own, as those of requests are: whoever keeps one pays.
 
-    `load` returns the snapshots, from the database; `batch` is how many are loaded at once.
+    `load` returns the snapshots, around the cache; `batch` is how many are loaded at once.
     """
 
     def __init__(
@@ -160,22 +160,11 @@ _STORES: Final[dict[str, Callable[[Kind], Store]]] = {
 }
 
 
-def prepared(organisations: int, customers: int, lists: int) -> Answer:
-    """Write so many organisations, customers, who owe nothing, and organisations with active orders.
+def prepared(lists: int) -> Answer:
+    """Write so many organisations with active orders, and one to warm up with."""
+    from benchmarks.world import ACTIVE, orders_copy, organisations_create
 
-    And as many more as it takes to warm up.
-    """
-    from django.db.models import QuerySet
-
-    from benchmarks.world import ACTIVE, ORG, orders_copy, organisations_create
-    from billing.models import Customer
-
-    ids = organisations_create(organisations + _BATCH)
-    orders_copy(dict.fromkeys(ids[: lists + 1], ACTIVE))
-    numbers = iter(range(customers + _BATCH))
-    while batch := list(islice(numbers, _WRITTEN_AT_ONCE)):
-        # Around the manager, which marks what goes stale: nobody has read them.
-        QuerySet[Customer](Customer).bulk_create(Customer(org_id=ORG, phone=_phone(each)) for each in batch)
+    orders_copy(dict.fromkeys(organisations_create(lists + 1), ACTIVE))
     return {}
 
 
@@ -210,33 +199,41 @@ def _grown(kind: Kind, store: Store, process: Any, count: int) -> tuple[int, int
 
 
 def _lite() -> Kind:
-    from restaurant.profiles.cached import profile_lite
+    from restaurant.profiles.cached import ProfileLite
 
-    return Kind(
-        profile_lite,
-        lambda names: profile_lite.load_rows(names, "default"),
-        lambda number: (_org(number),),
-        _BATCH,
-    )
+    def made(name: Name) -> ProfileLite:
+        return ProfileLite(
+            org_id=_own(name[0]),
+            name=f"{name[0]} Kitchen and Bar",
+            phone=_own("+442079460000"),
+            currency=_own("GBP"),
+            time_zone=_own("Europe/London"),
+        )
+
+    return _made("memory_lite", ProfileLite, made, lambda number: (f"other-{number:04}",))
 
 
 def _balances() -> Kind:
     from benchmarks.world import ORG
-    from billing.cached import CustomerBalance, customer_balance
-    from billing.models import Customer
+    from billing.cached import CustomerBalance
 
-    def load(names: Sequence[Name]) -> Mapping[Name, Any]:
-        # What our loader returns, in a tenth of the time: what is measured is what stays of it.
-        rows = Customer.objects.filter(org_id=ORG, phone__in=[phone for _, phone in names])
-        found = {row[1]: row for row in rows.values_list("pk", "phone", "org__currency")}
-        return {
-            name: CustomerBalance(customer_id=pk, phone=phone, balance=Decimal("0.00"), currency=currency)
-            for name in names
-            for pk, phone, currency in [found[name[1]]]
-        }
+    def made(name: Name) -> CustomerBalance:
+        return CustomerBalance(customer_id=uuid4(), phone=_own(name[1]), balance=Decimal("12.50"), currency=_own("GBP"))
 
-    # Encoded and decoded: another string of the same letters.
-    return Kind(customer_balance, load, lambda number: (ORG.encode().decode(), _phone(number)), _BATCH)
+    return _made("memory_balances", CustomerBalance, made, lambda number: (_own(ORG), f"+4420{number:08}"))
+
+
+def _made(region: str, snapshot: Any, made: Callable[[Name], Any], name: Callable[[int], Name]) -> Kind:
+    """Return a kind whose snapshots are made, not loaded: what is measured is what stays of them."""
+    from caching import Region
+    from caching.registry import registry
+
+    def load_many(names: Sequence[Name], *, using: str = "default") -> Mapping[Name, Any]:  # noqa: ARG001 -- none is used
+        return {name: made(name) for name in names}
+
+    options: dict[str, Any] = {"load_many": load_many, "local_ttl": _SECONDS, "redis_ttl": _SECONDS}
+    # Whoever is asked twice has declared it already.
+    return Kind(registry.regions.get(region) or Region(region, snapshot, **options), load_many, name, _BATCH)
 
 
 def _active() -> Kind:
@@ -245,7 +242,7 @@ def _active() -> Kind:
     return Kind(
         active_orders,
         lambda names: {name: active_orders.get(*name, use_cache=False) for name in names},
-        lambda number: (_org(number),),
+        lambda number: (f"other-{number:04}",),
         1,
     )
 
@@ -253,12 +250,9 @@ def _active() -> Kind:
 _KINDS: Final = {"lite": _lite, "balances": _balances, "active": _active}
 
 
-def _org(number: int) -> str:
-    return f"other-{number:04}"
-
-
-def _phone(number: int) -> str:
-    return f"+4420{number:08}"
+def _own(text: str) -> str:
+    """Return the same letters in another string, as each row of a database and each request has its own."""
+    return text.encode().decode()
 
 
 def _memory(process: Any) -> int:

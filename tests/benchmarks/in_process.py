@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from benchmarks.conversation import Answer
+from caching.registry import registry
 
-__all__ = ["InProcess", "patient", "workers_in_process"]
+__all__ = ["InProcess", "own_regions", "patient", "workers_in_process"]
 
 
 class InProcess:
@@ -46,7 +47,7 @@ class InProcess:
 
 
 @pytest.fixture
-def workers_in_process(monkeypatch, patient):
+def workers_in_process(monkeypatch, patient, own_regions):
     """Return a function that has a section start such workers, whose list it returns."""
 
     def of(section):
@@ -61,3 +62,12 @@ def workers_in_process(monkeypatch, patient):
 def patient(settings):
     """Local copies live on a busy machine as long as a test does: nobody listens to Redis there."""
     settings.CACHING = {**settings.CACHING, "LOCAL_TTL_WITHOUT_TRACKING": 60.0}
+
+
+@pytest.fixture
+def own_regions():
+    """What the worker declares is gone after the test."""
+    before = set(registry.regions)
+    yield
+    for name in set(registry.regions) - before:
+        registry.remove(registry.get(name))

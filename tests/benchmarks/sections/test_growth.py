@@ -1,20 +1,12 @@
 """Costs are measured for ever more of everything, and how much they grow."""
 
-import pytest
-
 from benchmarks.results import OURS, Sample, Unable
 from benchmarks.sections import growth as section
 from benchmarks.workers.growth import DICTIONARY
-from caching.registry import registry
 
 
-@pytest.fixture
-def started(workers_in_process):
-    yield workers_in_process(section)
-    registry.remove(registry.get("benchmark_entries"))
-
-
-def test_all_rows_are_measured(restaurant, tiny_bench, started):
+def test_all_rows_are_measured(restaurant, tiny_bench, workers_in_process):
+    started = workers_in_process(section)
     tiny_bench.place.database_copy = "sqlite:///{}".format
 
     rows = {row.id: row for row in section.rows(tiny_bench)}

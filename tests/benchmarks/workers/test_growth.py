@@ -5,17 +5,14 @@ import pytest
 from benchmarks.results import OURS, Sample, Unable
 from benchmarks.workers import growth
 from benchmarks.workers.growth import COLD, DICTIONARY, FROM_REDIS, LATENCY, Entries, Tally, pooled
-from caching.registry import registry
 from orders.cached import active_orders
 from restaurant.profiles.cached import profile
 
 
 class TestEntries:
     @pytest.fixture
-    def entries(self, transactional_db):
-        entries = Entries()
-        yield entries
-        registry.remove(entries._region)
+    def entries(self, transactional_db, own_regions):
+        return Entries()
 
     def test_ever_more_are_looked_up_in_local_memory(self, entries):
         for size in (3, 5):
