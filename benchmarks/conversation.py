@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, TypeAlias
 
@@ -71,8 +72,10 @@ def serve(questions: Mapping[str, Callable[..., Answer]]) -> None:
     """Answer the questions that come on stdin until it ends; an error ends the process."""
     # What is imported by now is no garbage: to look through it between rounds takes longer than most rounds.
     gc.freeze()
-    for line in sys.stdin.buffer:
-        question, *arguments = msgspec.json.decode(line)
-        answer = questions[question](*arguments)
-        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-        sys.stdout.buffer.flush()
+    # Ctrl-C reaches every process of a terminal; what it ends is the run's business.
+    with suppress(KeyboardInterrupt):
+        for line in sys.stdin.buffer:
+            question, *arguments = msgspec.json.decode(line)
+            answer = questions[question](*arguments)
+            sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+            sys.stdout.buffer.flush()

@@ -59,16 +59,32 @@ class TestWorker:
         assert worker._process.returncode is not None
 
 
-def test_serving_ends_with_the_questions(monkeypatch):
-    said = io.BytesIO()
-    asked = io.BytesIO(b'["number",1]\n["reason","Not today."]\n')
-    # This process is not the worker's: what is garbage here must stay so.
-    monkeypatch.setattr(conversation.gc, "freeze", lambda: None)
-    monkeypatch.setattr(conversation.sys, "stdin", SimpleNamespace(buffer=asked))
-    monkeypatch.setattr(conversation.sys, "stdout", SimpleNamespace(buffer=said))
+@pytest.fixture
+def said(monkeypatch):
+    """Return what was said to these questions, served in this process."""
 
-    serve({"number": echo.number, "reason": echo.reason})
+    def serving(asked, **questions):
+        said = io.BytesIO()
+        # This process is not the worker's: what is garbage here must stay so.
+        monkeypatch.setattr(conversation.gc, "freeze", lambda: None)
+        monkeypatch.setattr(conversation.sys, "stdin", SimpleNamespace(buffer=io.BytesIO(asked)))
+        monkeypatch.setattr(conversation.sys, "stdout", SimpleNamespace(buffer=said))
+        serve(questions)
+        return said.getvalue()
 
-    assert said.getvalue() == (
+    return serving
+
+
+def test_serving_ends_with_the_questions(said):
+    asked = b'["number",1]\n["reason","Not today."]\n'
+
+    assert said(asked, number=echo.number, reason=echo.reason) == (
         b'{"number":{"type":"sample","rounds":[1]}}\n{"reason":{"type":"unable","why":"Not today."}}\n'
     )
+
+
+def test_who_is_interrupted_says_nothing(said):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert said(b'["work"]\n["number",1]\n', work=interrupted, number=echo.number) == b""
