@@ -13,7 +13,7 @@ from caching import epochs
 from caching.conf import conf
 from caching.envelope import Rejected, unpack
 from caching.errors import RedisUnavailable
-from caching.exchange import Lifetime, lifetime_left
+from caching.exchange import Lifetime
 from caching.keys import Key, Scope
 from caching.noting import Noted
 from caching.registry import registry
@@ -54,8 +54,8 @@ def _route(prefix: str, local_key: LocalKey) -> _Route:  # noqa: ARG001 -- the n
     return _Route(key, key.name, slots_of(key), words[1], words[2], pack_command(words))
 
 
-#: A route, and what was known and noted before it was taken; a bare tuple, for it is made for every hit.
-_Question: TypeAlias = tuple[_Route, "RedisTier", LocalTier, KnownEpochs, Noted]
+#: A route, and the epochs known and stamps noted before it was taken; a bare tuple, for it is made for every hit.
+_Question: TypeAlias = tuple[_Route, "RedisTier", LocalTier, KnownEpochs, tuple[int, int, int]]
 
 
 def hit(region: Region[Any], local_key: LocalKey, *, decode: bool = False) -> Entry | None:
@@ -100,13 +100,11 @@ def _question(local_key: LocalKey) -> _Question | None:
     known = local.known_epochs(route.key.scope)
     if known is None or not runtime.hears_changes:
         return None
-    now = local.now()
-    if now >= local.trusted_until and not runtime.trust(local):
+    if local.now() >= local.trusted_until and not runtime.trust(local):
         return None
-    stamps = local.stamps
-    noted = Noted(route.slots, stamps.note(route.slots), now)
+    noted = local.stamps.note(route.slots)
     # Only now: a writer takes its record before it changes the stamps.
-    pending = stamps.pending_slots()
+    pending = local.stamps.pending_slots()
     if pending and pending.intersection(route.slots):
         return None
     return route, redis, local, known, noted
@@ -115,7 +113,7 @@ def _question(local_key: LocalKey) -> _Question | None:
 def _accepted(
     region: Region[Any], question: _Question, answer: Any, run_id: bytes, decode: bool, began: int
 ) -> Entry | None:
-    route, _, local, known, noted = question
+    route, _, local, known, stamps = question
     if isinstance(answer, ReplyError) or run_id != known.run_id:
         return None
     raw, epoch = answer
@@ -126,14 +124,22 @@ def _accepted(
         envelope = unpack(raw, route.name, region.schema, token)
     except Rejected:
         return None
-    life = lifetime_left(region, envelope)
-    if life.fresh <= 0:
+    local_ttl, stale_for = region.spans
+    wall, soft, cost = runtime.clock.wall(), envelope.soft, envelope.cost
+    fresh = soft - wall
+    if fresh <= 0:
         return None
     entry = Entry(envelope.body, region.decode(envelope.body) if decode else UNDECODED)
     entry.version = envelope.version
     entry.may_be_kept = True
-    region.keep(route.key, entry, noted, life, local)
-    if _is_early(life):
+    # As `Region.keep` does, which does it for more cases and takes longer.
+    ttl, usable = fresh, min(envelope.hard, soft + stale_for) - wall
+    if entry.value is None:
+        ttl = usable = min(ttl, conf.NEGATIVE_TTL)
+    ttl, now = min(ttl, local_ttl), local.now()
+    entry.place(route.key.local, route.slots, stamps, now + ttl, now + ttl, now + max(ttl, usable))
+    local.put(entry, may_fold=True)
+    if fresh < cost * _MOST_COSTS and lead(cost) >= fresh:
         runtime.refresher.refresh(region, route.key)
     counters = region.counters
     counters.redis_hits += 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 from zlib import crc32
+
+import msgspec
 
 __all__ = ["EPOCHS_SLICE", "FORMAT", "UNVERSIONED", "Envelope", "Rejected", "pack", "unpack"]
 
@@ -23,7 +24,7 @@ _CHECKED_FROM = 6
 EPOCHS_SLICE = (_CHECKED_FROM + 8, _CHECKED_FROM + 8 + 15)
 
 
-class Envelope(NamedTuple):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A value with what is known about it; times in seconds since 1970, `cost` in seconds.
 
     `version` is the snapshot's own, so that nobody need decode the body for it.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from caching import epochs
 from caching.conf import conf
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Exchange", "Lifetime", "lifetime_left"]
 
 
-class Lifetime(NamedTuple):
+class Lifetime(msgspec.Struct, frozen=True, gc=False):
     """Seconds for which a value is fresh, and for which it may stand in when nothing fresher can be had; its cost."""
 
     fresh: float

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import msgspec
 
 from caching.keys import Key
 from caching.runtime import runtime
@@ -12,7 +13,7 @@ from caching.stamps import Slots, slots_of
 __all__ = ["Noted", "note_stamps"]
 
 
-class Noted(NamedTuple):
+class Noted(msgspec.Struct, frozen=True, gc=False):
     """The slots of a key, the stamps that stood there before it was read, and the clock's `now` at that moment."""
 
     slots: Slots

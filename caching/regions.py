@@ -100,6 +100,9 @@ class Region(Generic[S]):
             "stale_for": stale_for,
             "soft_timeout": soft_timeout,
         }
+        # Which settings they were read from.
+        self._spans_of: object = None
+        self._spans = (0.0, 0.0)
         #: Makes a snapshot, or None, of its JSON.
         self.decode = decoder_for(snapshot).decode
         registry.add(self)
@@ -122,6 +125,14 @@ class Region(Generic[S]):
     @property
     def soft_timeout(self) -> float | None:
         return self.option("soft_timeout")
+
+    @property
+    def spans(self) -> tuple[float, float]:
+        """`local_ttl` and `stale_for`, together, for those who need them for every hit."""
+        given = conf.REGIONS
+        if given is not self._spans_of:
+            self._spans_of, self._spans = given, (self.local_ttl, self.stale_for)
+        return self._spans
 
     def option(self, which: str) -> float | None:
         """Return what is declared, or what the project's settings say instead."""
@@ -317,7 +328,8 @@ class Region(Generic[S]):
     def keep_many(self, kept: Sequence[tuple[Key, Entry, Noted, Lifetime]], tier: LocalTier) -> None:
         """Do what `keep` does for entries that Redis told together, while other hosts' changes are heard of."""
         now, local_ttl = tier.now(), self.local_ttl
-        for key, entry, noted, (fresh, usable, _) in kept:
+        for key, entry, noted, life in kept:
+            fresh, usable = life.fresh, life.usable
             if entry.value is None:
                 fresh = usable = min(fresh, conf.NEGATIVE_TTL)
             ttl = fresh if fresh < local_ttl else local_ttl

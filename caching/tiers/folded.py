@@ -25,11 +25,11 @@ _STAMP_MASK: Final = 2**64 - 1
 
 
 class FoldedEntries(PackedRecords):
-    """Packed records of entries: all that an entry has but its snapshot and its key, of which they have a digest.
+    """Packed records of entries: all that an entry has but its snapshot and its key.
 
-    Instead of three stamps it has their sum. A stamp changes to a random one; so whichever of them change, and however
-    often, the sum is another with a probability of 1 - 2**-64 (1 - 2**-63 where two slots of a key are the same one),
-    as is a single stamp.
+    Instead of three stamps a record has their sum, modulo 2**64. A stamp changes to a random number; so, whichever of
+    them change, and even if two slots of the key are the same one, the sum is what it was with a probability of 2**-63
+    at most. That a single stamp becomes what it was has 2**-64.
 
     Times are rounded down, to 1/32 of a second: nothing that is folded lives longer for it.
     """

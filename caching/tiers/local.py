@@ -19,11 +19,11 @@ from caching.tiers.sieve import Sieve
 __all__ = ["UNDECODED", "Entry", "KnownEpochs", "LocalKey", "LocalTier"]
 
 # Entry object, dictionary slot, key tuple: measured on CPython 3.11.
-_ENTRY_BYTES: Final = 600
+_ENTRY_BYTES: Final = 650
 # A decoded snapshot takes about this many times the bytes of its JSON.
 _SNAPSHOT_FACTOR: Final = 3
 # What a folded entry takes beside its record: its share of a bucket, and what the allocator cannot use. Measured, too.
-_FOLDED_BYTES: Final = 16
+_FOLDED_BYTES: Final = 14
 
 # Entries that may be folded are kept expanded, ready for a hit of a microsecond, up to this many ...
 _MOST_EXPANDED: Final = 1024
@@ -31,8 +31,8 @@ _MOST_EXPANDED: Final = 1024
 _EXPANDED_SHARE: Final = 8
 # Of a larger body an entry's own bytes are a small part.
 _MOST_FOLDED_BODY: Final = 512
-# One in so many hits (a power of two) on folded entries expands its entry: one that is asked for often is soon among
-# those, and a walk over all there are costs them little.
+# One in so many hits on folded entries expands its entry: what is asked for often is soon among the expanded, and a
+# walk over all there are drives few of those out.
 _HITS_TO_EXPAND: Final = 16
 
 # Epochs of more scopes than this are forgotten together, and learnt again with the next read of each.
@@ -43,11 +43,11 @@ class LocalTier:
     """Entries by key. Of many small ones most are folded: packed records, found with a little more work.
 
     `entries` are the expanded ones. It is read directly by the regions' hit path, which checks clock and stamps itself;
-    everything else goes through the methods. `trusted_until` is the clock's `now` after which the file of stamps must
-    be looked at again. `bytes`, `bytes_of` and `entries_of` count both, and a key is in one of both at most.
+    everything else goes through the methods. `folded` are the others; a key is in one of both. `bytes`, `bytes_of` and
+    `entries_of` count both. After `trusted_until`, by the clock's `now`, the file of stamps must be looked at again.
 
     When room is short, whichever has more of what is short gives way: the large entries or all the small ones, of which
-    the folded go first. What has no lock may find an entry in neither place while it moves: a miss.
+    the folded go first. Who looks, without a lock, may find an entry in neither place while it moves: that is a miss.
     """
 
     def __init__(self, clock: Clock, stamps: Stamps) -> None:
@@ -102,7 +102,8 @@ class LocalTier:
         if self.is_valid(entry):
             with self._lock:
                 self._put(entry, may_fold)
-                self._make_room(spared=entry)
+                if self._is_full:
+                    self._make_room(spared=entry)
 
     def put_many(self, entries: Iterable[Entry], *, may_fold: bool = False) -> None:
         """Do what `put` does for entries that came together, in less time."""
@@ -111,14 +112,13 @@ class LocalTier:
         with self._lock:
             for entry in valid:
                 self._put(entry, may_fold)
-                if self.bytes > self._most_bytes or len(self.entries) > self._most_entries:
+                if self._is_full:
                     self._make_room(spared=entry)
-            self._make_room()
 
     def unfold(self, key: LocalKey) -> Entry | None:
         """Return the valid entry of a key whose entry is folded, and drop one that is not valid.
 
-        Its times and stamps are those it had; most of these entries are for the caller alone.
+        Its stamps and times are those it had, so nothing lives longer. Most of these entries are for the caller alone.
         """
         # One object throughout: `clear` puts another in its place.
         folded = self.folded
@@ -184,19 +184,22 @@ class LocalTier:
     # --- under the lock: putting, folding and expanding ---------------------------------------------------------------
 
     def _put(self, entry: Entry, may_fold: bool) -> None:
-        body, key, most_bytes = len(entry.body), entry.key, self._most_bytes
+        body, key = len(entry.body), entry.key
         size = _ENTRY_BYTES + body * (1 if entry.value is UNDECODED else 1 + _SNAPSHOT_FACTOR)
-        if size > most_bytes or self._most_entries < 1:
+        if size > self._most_bytes or self._most_entries < 1:
             return
-        previous = self.entries.get(key)
-        entry.may_fold = may_fold and body <= _MOST_FOLDED_BODY and entry.may_be_kept and not entry.parts
+        entries = self.entries
+        previous = entries.get(key)
         if previous is not None:
+            # First: it may be the same entry, and stands in the queue that `may_fold` told of.
             self._unlink(previous)
-        elif entry.may_fold and self._is_crowded(size):
-            # At once: which of many it is worth to have expanded, hits tell.
-            entry.may_fold = self._put_record(entry)
-            if entry.may_fold:
+        may_fold = may_fold and body <= _MOST_FOLDED_BODY and entry.may_be_kept and not entry.parts
+        entry.may_fold = may_fold
+        if may_fold and previous is None and self._is_crowded(size):
+            # At once: hits will tell which of so many are worth expanding.
+            if self._put_record(entry):
                 return
+            entry.may_fold = False
         entry.size = size
         self._link(entry)
         if previous is None and self.folded.count:
@@ -243,6 +246,16 @@ class LocalTier:
         # With one more entry of that size.
         small = self._small
         return small.count >= _MOST_EXPANDED or (small.bytes + size) * _EXPANDED_SHARE > self._most_bytes
+
+    @property
+    def _is_full(self) -> bool:
+        small = self._small
+        return (
+            small.count > _MOST_EXPANDED
+            or small.bytes * _EXPANDED_SHARE > self._most_bytes
+            or self.bytes > self._most_bytes
+            or len(self.entries) + self.folded.count > self._most_entries
+        )
 
     def _make_room(self, spared: Entry | None = None) -> None:
         small, large = self._small, self._large

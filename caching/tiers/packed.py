@@ -28,8 +28,8 @@ class PackedRecords:
     """Records by the digests of their keys, in buckets that are split and merged one at a time.
 
     That is linear hashing (Litwin 1980). A bucket is one `bytes` object, its records one behind the other, the oldest
-    first. Writers hold a lock of their own and put a new bucket in the place of an old one. Readers (`get`) take no
-    lock: the bucket they read never changes, so they get a whole record or, while it moves to another bucket, none.
+    first. Writers hold a lock of their own and put a new bucket in the place of an old one. Readers (`find`, `get`)
+    take no lock: a bucket never changes, so they get a whole record or, while it moves to another bucket, none.
 
     A record is found by searching the bucket for its digest: 128 bits, keyed with random bytes of this table's own. Who
     sends requests can neither fill one bucket nor make two keys, or a key and a value, alike; by chance, a digest
@@ -161,10 +161,10 @@ class PackedRecords:
             self._mask >>= 1
 
 
-def _tagged(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _tagged(key: tuple[Any, ...]) -> list[str | int | tuple[str, int] | None] | None:
+    # A list, for no key is one.
     parts = [_plain(part) for part in key]
-    # Begins with bytes, where a key begins with text.
-    return None if None in parts else (b"", *parts)
+    return None if None in parts else parts
 
 
 def _plain(part: Any) -> str | int | tuple[str, int] | None:

@@ -48,6 +48,7 @@ class ScopeEpochs:
         self._found_packed = 0
 
     def __len__(self) -> int:
+        """How many scopes there are; some, which are packed no more, are counted twice."""
         return len(self._unpacked) + self._packed.count
 
     def get(self, scope: Scope) -> KnownEpochs | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from caching.envelope import EPOCHS_SLICE, FORMAT, Envelope, Rejected, pack, unpack
 
@@ -109,6 +110,6 @@ def test_the_epochs_stand_where_the_lease_script_looks_for_them(envelope: Envelo
 
 
 def test_the_cost_keeps_seven_digits() -> None:
-    cost = opened(pack(SAMPLE._replace(cost=0.1234567))).cost
+    cost = opened(pack(replace(SAMPLE, cost=0.1234567))).cost
 
     assert math.isclose(cost, 0.1234567, rel_tol=1e-7)
