@@ -1,0 +1,122 @@
+"""Every row of writes and invalidation is measured; a write is seen after it is told, or the round does not count."""
+
+from collections import deque
+
+import pytest
+
+from benchmarks.bench import Bench
+from benchmarks.results import OURS, Sample
+from benchmarks.sections import coherence as section
+from benchmarks.sections.coherence import Startup, lags, startups
+from benchmarks.workers.lag import RETURNED, SEEN, TOLD
+from tests.benchmarks.processes import real_place
+
+__all__ = ["real_place"]
+
+RETURNED_LABEL = section._RETURNED
+
+
+def at(**moments):
+    return {name: Sample((moment,)) for name, moment in moments.items()}
+
+
+class Scripted:
+    """A worker that answers as it is told; `asked` are the questions of all."""
+
+    def __init__(self, asked, *answers):
+        self._asked = asked
+        self._answers = deque(answers)
+
+    def put(self, question, *arguments):
+        self._asked.append(question)
+
+    def take(self):
+        return self._answers.popleft()
+
+    def ask(self, question, *arguments):
+        self.put(question)
+        return {} if question == "held" else self.take()
+
+
+def measured(rounds, *moments):
+    """Return what is found when the writer tells and the reader sees at these moments: (told, seen, returned)."""
+    asked = []
+    writer = Scripted(asked, *(at(**{TOLD: told}) for told, *_ in moments))
+    reader = Scripted(asked, *(at(**{SEEN: rest[0], RETURNED: rest[1]}) if rest else {} for _, *rest in moments))
+    return lags(writer, "write", reader, "watch", rounds=rounds), asked
+
+
+FIRST = (0.0, 1.0, 1.0)
+
+
+class TestLags:
+    def test_the_time_from_the_write_to_the_look_and_to_its_end(self):
+        found, asked = measured(2, FIRST, (10.0, 10.25, 10.5), (20.0, 21.0, 22.0))
+
+        assert found == {OURS: Sample((0.25, 1.0)), RETURNED_LABEL: Sample((0.5, 2.0))}
+        assert asked == ["held", "watch", "write"] * 3
+
+    def test_of_a_look_that_was_under_way_only_the_end_is_known(self):
+        found, _ = measured(1, FIRST, (10.0, 9.5, 10.5))
+
+        assert found == {OURS: Sample((0.5,)), RETURNED_LABEL: Sample((0.5,))}
+
+    def test_a_reader_that_came_too_late_does_not_count(self):
+        found, _ = measured(1, FIRST, (10.0,), (20.0, 20.5, 20.5))
+
+        assert found[OURS] == Sample((0.5,))
+
+    def test_news_of_an_earlier_write_do_not_count(self):
+        found, _ = measured(1, FIRST, (10.0, 9.0, 9.5), (20.0, 20.5, 20.5))
+
+        assert found[OURS] == Sample((0.5,))
+
+    def test_a_reader_that_sees_nothing_is_an_error(self):
+        with pytest.raises(RuntimeError, match="did not see"):
+            measured(1, FIRST, (10.0,), (20.0,))
+
+
+def test_processes_of_a_host_and_of_two_hosts_see_what_is_written(real_place):
+    bench = Bench(real_place, quick=True, say=lambda what: None)
+    bench.often = lambda full, quick: 4
+
+    rows = list(section._seen(bench, real_place.database_copy("coherence")))
+
+    assert [row.id for row in rows] == ["coherence.host", "coherence.redis", "coherence.redis-busy"]
+    assert [len(row.samples[OURS].rounds) for row in rows] == [4, 4, 1]
+    assert all(0 < seen < 10 for row in rows for seen in row.samples[OURS].rounds)
+
+
+def test_the_other_rows_are_measured(restaurant, tiny_bench, workers_in_process, monkeypatch, tmp_path):
+    tiny_bench.place.folder = tmp_path
+    tiny_bench.place.database_copy = "sqlite:///{}".format
+    started = workers_in_process(section)
+    monkeypatch.setattr(section, "_seen", lambda *_: iter(()))
+    monkeypatch.setattr(section, "startups", lambda place, rounds: ([Startup(0.5, 1)] * 3, [Startup(0.25, 0)] * 3))
+
+    rows = {row.id: row for row in section.rows(tiny_bench)}
+
+    reached = {row.id: [outcome.reached for outcome in row.outcomes()] for row in rows.values()}
+    assert reached.pop("coherence.list-update")[0] > 0
+    assert reached == {
+        "coherence.trips": [2.0],
+        "coherence.trips-100": [2.0],
+        "coherence.write": [],
+        "coherence.write-local": [],
+        "coherence.list-queries": [3.0],
+        "coherence.list-rows": [1.0],
+        "coherence.startup": [0.25],
+        "coherence.startup-redis": [3.0],
+    }
+    assert [environment.get("REDIS_URL") for _, environment in started] == [None, "", None]
+    assert {environment["DATABASE_URL"] for _, environment in started} == {"sqlite:///coherence"}
+
+
+def test_starts_are_fresh_interpreters_by_turns(real_place):
+    with_it, without = startups(real_place, rounds=1)
+
+    assert (len(with_it), len(without)) == (1, 1)
+    assert min(with_it[0].seconds, without[0].seconds) > 0
+    assert with_it[0].redis == 0
+    # Both sides start from bytecode, wherever the sources lie.
+    assert any(path.match("caching/regions.*.pyc") for path in (real_place.folder / "bytecode").rglob("*.pyc"))
