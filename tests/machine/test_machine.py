@@ -13,6 +13,7 @@ from caching import exchange
 from caching.invalidation import Invalidation
 from caching.stamps import Stamps
 from caching.steps import Pause
+from caching.tiers import local
 from tests.conftest import MovableClock
 from tests.machine.machine import Machine, Surroundings
 from tests.machine.processes import stopping_writers
@@ -58,6 +59,17 @@ def surroundings(clock: MovableClock, tiers: str, request: Any, tmp_path: Any, m
 
 
 def test_no_read_is_stale_whatever_happens(surroundings: None) -> None:
+    play(_EXAMPLES)
+
+
+@pytest.fixture
+def all_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is kept in local memory be folded at once, and every other hit expand it."""
+    monkeypatch.setattr(local, "_MOST_EXPANDED", 1)
+    monkeypatch.setattr(local, "_HITS_TO_EXPAND", 2)
+
+
+def test_no_read_is_stale_when_entries_are_folded(surroundings: None, all_folded: None) -> None:
     play(_EXAMPLES)
 
 

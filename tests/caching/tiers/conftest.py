@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from pytest_django.fixtures import Settings
 
+from caching.conf import conf
 from caching.stamps import Stamps
 from caching.tiers.local import LocalTier
 from tests.conftest import MovableClock
@@ -18,13 +19,14 @@ def tier(clock: MovableClock) -> LocalTier:
 
 
 @pytest.fixture
-def limit(settings: Settings) -> Callable[..., None]:
-    """Set the limits of local memory."""
+def limit(settings: Settings, tier: LocalTier) -> Callable[..., None]:
+    """Set the limits of local memory; a tier has those it was made with."""
 
     def set_limits(**limits: int) -> None:
         settings.CACHING = {
             **settings.CACHING,
             **{f"LOCAL_MAX_{name.upper()}": value for name, value in limits.items()},
         }
+        tier._most_entries, tier._most_bytes = conf.LOCAL_MAX_ENTRIES, conf.LOCAL_MAX_BYTES
 
     return set_limits

@@ -8,7 +8,9 @@ from typing import Any
 
 from caching.keys import Key
 from caching.stamps import slots_of
-from caching.tiers.local import UNDECODED, Entry, LocalTier
+from caching.tiers.local import _FOLDED_BYTES, UNDECODED, Entry, LocalTier
+from caching.tiers.packed import _BUCKET_BYTES, PackedRecords
+from caching.tiers.sieve import Sieve
 
 TTL = 60.0
 
@@ -19,40 +21,83 @@ def key_of(number: int, region: str = "orders") -> Key:
 
 def placed(tier: LocalTier, key: Key, body: bytes = b"{}", value: Any = UNDECODED) -> Entry:
     entry = Entry(body, value)
+    entry.may_be_kept = True
     slots = slots_of(key)
     entry.place(key.local, slots, tier.stamps.note(slots), tier.clock.now() + TTL)
     return entry
 
 
-def put(tier: LocalTier, number: int, body: bytes = b"{}", value: Any = UNDECODED, *, region: str = "orders") -> Entry:
+def put(
+    tier: LocalTier,
+    number: int,
+    body: bytes = b"{}",
+    value: Any = UNDECODED,
+    *,
+    region: str = "orders",
+    may_fold: bool = False,
+) -> Entry:
     entry = placed(tier, key_of(number, region), body, value)
-    tier.put(entry)
+    tier.put(entry, may_fold=may_fold)
     return entry
 
 
 def held(tier: LocalTier) -> list[int]:
+    """Return the numbers of the entries that are expanded."""
     return sorted(key[-1] for key in tier.entries)
 
 
 def queue(tier: LocalTier) -> Iterator[Entry]:
-    entry = tier._oldest
-    while entry is not None:
-        assert entry.newer is None or entry.newer.older is entry
-        yield entry
-        entry = entry.newer
+    """Yield the entries that may not be folded, the oldest first."""
+    return iter(tier._large)
+
+
+def records(table: PackedRecords) -> Iterator[bytes]:
+    for bucket in table._buckets:
+        at = 0
+        while at < len(bucket):
+            length = bucket[at + 16] | bucket[at + 17] << 8
+            yield bucket[at : at + length]
+            at += length
+
+
+def check_sieve(sieve: Sieve) -> None:
+    entries = list(sieve)
+    assert all(entry.newer is None or entry.newer.older is entry for entry in entries)
+    assert sieve.count == len(entries)
+    assert sieve.bytes == sum(entry.size for entry in entries)
+    assert sieve._newest is (entries or [None])[-1]
+    assert sieve._hand is None or sieve._hand in entries
+
+
+def check_table(table: PackedRecords) -> None:
+    found = list(records(table))
+    assert table.count == len(found) == len({record[:16] for record in found})
+    assert table.bytes == sum(map(len, found))
+    assert all(table.get(record[:16]) == record for record in found)
+    # Neither one long bucket nor many empty ones.
+    assert table.bytes <= len(table._buckets) * _BUCKET_BYTES
+    assert 2 * table.bytes >= (len(table._buckets) - 1) * _BUCKET_BYTES
 
 
 def check_invariants(tier: LocalTier) -> None:
-    """Books and queue agree with the entries that are there."""
+    """Books, queues and records agree with the entries that are there."""
     entries = list(tier.entries.values())
-    assert Counter(map(id, queue(tier))) == Counter(map(id, entries))
-    assert tier._newest is (list(queue(tier)) or [None])[-1]
-    assert tier._hand is None or tier._hand in entries
-    assert tier.bytes == sum(entry.size for entry in entries)
+    assert Counter(map(id, [*tier._small, *tier._large])) == Counter(map(id, entries))
+    assert all(entry.may_fold for entry in tier._small)
+    assert not any(entry.may_fold for entry in tier._large)
+    check_sieve(tier._small)
+    check_sieve(tier._large)
+    check_table(tier.folded)
+    # A key is in one place.
+    assert all(tier.folded.find(key) is None for key in tier.entries)
     bytes_of, entries_of = Counter[str](), Counter[str]()
     for entry in entries:
         bytes_of[entry.key[0]] += entry.size
         entries_of[entry.key[0]] += 1
+    for record in records(tier.folded):
+        bytes_of[tier.folded.region_of(record)] += len(record) + _FOLDED_BYTES
+        entries_of[tier.folded.region_of(record)] += 1
+    assert tier.bytes == bytes_of.total()
     # Counters compare equal when one lacks what the other has zero of.
     assert tier.bytes_of == bytes_of
     assert tier.entries_of == entries_of

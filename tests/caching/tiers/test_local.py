@@ -183,7 +183,7 @@ def test_it_never_holds_more_bytes_than_it_may(tier: LocalTier, limit: Callable[
     limit(bytes=10_000)
 
     for number in range(10):
-        put(tier, number, b"x" * 1900)
+        put(tier, number, b"x" * 1850)
         assert tier.bytes <= 10_000
 
     assert held(tier) == [6, 7, 8, 9]
@@ -194,7 +194,7 @@ def test_it_never_holds_more_bytes_than_it_may(tier: LocalTier, limit: Callable[
 
 def test_decoding_does_not_exceed_the_bytes_it_may_hold(tier: LocalTier, limit: Callable[..., None]) -> None:
     limit(bytes=10_000)
-    entries = [put(tier, number, b"x" * 1900) for number in range(4)]
+    entries = [put(tier, number, b"x" * 1850) for number in range(4)]
 
     tier.decoded(entries[3], "a snapshot")
 
@@ -273,11 +273,11 @@ def test_the_hand_survives_the_entry_it_points_at(tier: LocalTier, limit: Callab
     limit(entries=3)
     for number in range(4):
         put(tier, number)
-    assert tier._hand is tier.entries[key_of(1).local]
+    assert tier._large._hand is tier.entries[key_of(1).local]
 
     tier.discard(tier.entries[key_of(1).local])
 
-    assert tier._hand is tier.entries[key_of(2).local]
+    assert tier._large._hand is tier.entries[key_of(2).local]
     put(tier, 4)
     put(tier, 5)
     assert held(tier) == [3, 4, 5]
