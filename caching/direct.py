@@ -46,7 +46,7 @@ class _Route(NamedTuple):
 
 
 # Hot keys come back to Redis again and again; a route of 1 KB saves ten microseconds.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _route(prefix: str, local_key: LocalKey) -> _Route:  # noqa: ARG001 -- the names begin with the prefix
     region, alias, org, *parts = local_key
     key = Key(region, org, parts, alias)

@@ -59,7 +59,7 @@ def epoch_names(scope: Scope) -> EpochNames:
 
 
 # The epochs of a scope stay as they are for most of its reads.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def token(run_id: bytes, declarations: bytes, epochs: tuple[bytes, ...]) -> bytes:
     """Return 16 bytes that change with any of the epochs, the server process or the declarations."""
     return blake2b(b"|".join((run_id, declarations, *epochs)), digest_size=16).digest()

@@ -31,12 +31,6 @@ def _org_name(org: str) -> str:
     return org if _PLAIN_ORG.fullmatch(org) else "~" + digest(org)
 
 
-# A read of many organisations needs each name several times.
-@lru_cache(maxsize=4096)
-def _scope_name(region: str, org: str) -> str:
-    return f"{{{_org_name(org)}}}:{region}"
-
-
 def _part_name(part: Part) -> str:
     # The first letter tells the type: the number 5 and the text "5" are different keys.
     if isinstance(part, str):
@@ -53,16 +47,20 @@ def _part_name(part: Part) -> str:
 class Scope:
     """All keys of one region and organisation: what a wide mark invalidates."""
 
-    __slots__ = ("_hash", "org", "region")
+    __slots__ = ("_hash", "_name", "org", "region")
 
     def __init__(self, region: str, org: str) -> None:
         self.region = region
         self.org = org
         self._hash = hash((region, org))
+        self._name: str | None = None
 
     @property
     def name(self) -> str:
-        return _scope_name(self.region, self.org)
+        # A read needs it several times.
+        if self._name is None:
+            self._name = f"{{{_org_name(self.org)}}}:{self.region}"
+        return self._name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scope) and (self.region, self.org) == (other.region, other.org)
@@ -74,8 +72,8 @@ class Scope:
         return f"<Scope {self.name}>"
 
 
-# Reads compare them more often than they make them.
-_scope = lru_cache(maxsize=4096)(Scope)
+# Those that are busy: a hundred bytes for each of ten thousand organisations would be more than their values take.
+_scope = lru_cache(maxsize=512)(Scope)
 
 
 class Key:
@@ -104,7 +102,7 @@ class Key:
         return self._name
 
     def _make_name(self) -> str:
-        name = _scope_name(self.region, self.org)
+        name = self.scope.name
         if self.alias != DEFAULT_DB_ALIAS:
             name += "@" + digest(self.alias)
         return ":".join((name, *map(_part_name, self.parts))) if self.parts else name

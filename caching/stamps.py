@@ -45,7 +45,7 @@ def key_name_slot(name: str) -> int:
 
 
 # One organisation's keys share them.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def scope_name_slot(name: str) -> int:
     """Return the slot of the scope with that `name`."""
     return _slot("s:" + name)
@@ -55,7 +55,7 @@ def scope_slot(scope: Scope) -> int:
     return scope_name_slot(scope.name)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def region_slot(region: str) -> int:
     return _slot("r:" + region)
 
