@@ -20,7 +20,8 @@ function done(summary, latency)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
   io.write(string.format(
-    '{"requests":%d,"seconds":%.6f,"errors":%d,"p50":%.6f,"p99":%.6f}\n',
-    summary.requests, summary.duration / 1e6, failed, latency:percentile(50) / 1e6, latency:percentile(99) / 1e6
+    '{"requests":%d,"seconds":%.6f,"errors":%d,"mean":%.6f,"p50":%.6f,"p99":%.6f}\n',
+    summary.requests, summary.duration / 1e6, failed,
+    latency.mean / 1e6, latency:percentile(50) / 1e6, latency:percentile(99) / 1e6
   ))
 end

@@ -14,9 +14,11 @@ from benchmarks.conversation import Answer, serve
 from benchmarks.results import Sample
 
 __all__ = [
+    "BEFORE",
     "HELD",
     "RETURNED",
     "SEEN",
+    "STORED",
     "TOLD",
     "held",
     "invalidated",
@@ -27,9 +29,11 @@ __all__ = [
 ]
 
 HELD: Final = "held"
-#: Moments, in seconds of the machine's monotonic clock, which all processes share: the writer's, then the beginning and
-#: the end of the reader's first look that was no hit.
+#: Moments, in seconds of the machine's monotonic clock, which all processes share. The writer's: just before and after
+#: what makes the copy stale. The reader's: its last look but one, then beginning and end of the one that was no hit.
 TOLD: Final = "told"
+STORED: Final = "stored"
+BEFORE: Final = "before"
 SEEN: Final = "seen"
 RETURNED: Final = "returned"
 
@@ -76,24 +80,24 @@ def watched_politely() -> Answer:
 
 
 def invalidated() -> Answer:
-    """Make the profile stale; say when, just before the first stamp was changed."""
+    """Make the profile stale; say when, just before and after the first stamp was changed."""
     from benchmarks.world import ORG
     from caching.runtime import runtime
     from restaurant.profiles.cached import profile
 
     _give_a_start()
-    return {TOLD: Sample((_first_call(runtime.stamps, "bump", lambda: profile.invalidate(ORG)),))}
+    return _first_call(runtime.stamps, "bump", lambda: profile.invalidate(ORG))
 
 
 def saved() -> Answer:
-    """Save the profile; say when, just before the first batch was sent to Redis: its mark."""
+    """Save the profile; say when, just before and after the first batch was sent to Redis: its mark."""
     from benchmarks.world import ORG
     from caching.runtime import runtime
     from restaurant.profiles.services import profile_update
 
     _give_a_start()
     updates = {"name": f"Bench Kitchen and Bar {next(_number)}"}
-    return {TOLD: Sample((_first_call(runtime.redis, "execute", lambda: profile_update(org_id=ORG, updates=updates)),))}
+    return _first_call(runtime.redis, "execute", lambda: profile_update(org_id=ORG, updates=updates))
 
 
 def _watched(between: Callable[[], object]) -> Answer:
@@ -106,16 +110,18 @@ def _watched(between: Callable[[], object]) -> Answer:
     assert stamps is not None  # noqa: S101 -- for the type checker: there is a file to share
     slots = slots_of(key)
     noted, local_key, hit, clock = stamps.note(slots), key.local, profile.hit, time.monotonic
-    end = clock() + _PATIENCE_SECONDS
+    before = clock()
+    end = before + _PATIENCE_SECONDS
     if hit(local_key) is None:
         return {}
     while True:
         began = clock()
         # A copy may also be no hit because nothing was heard for a moment: that is not what is waited for.
         if hit(local_key) is None and stamps.note(slots) != noted:
-            return {SEEN: Sample((began,)), RETURNED: Sample((clock(),))}
+            return {BEFORE: Sample((before,)), SEEN: Sample((began,)), RETURNED: Sample((clock(),))}
         if began > end:
             raise TimeoutError("The write never arrived.")
+        before = began
         between()
 
 
@@ -126,20 +132,23 @@ def _give_a_start() -> None:
         pass
 
 
-def _first_call(owner: Any, name: str, work: Callable[[], object]) -> float:
-    """Do the work; return the moment just before it first called that method."""
+def _first_call(owner: Any, name: str, work: Callable[[], object]) -> Answer:
+    """Do the work; return the moments just before and after it first called that method."""
     method, moments = getattr(owner, name), list[float]()
 
     def noting(*arguments: Any, **options: Any) -> Any:
         moments.append(time.monotonic())
-        return method(*arguments, **options)
+        try:
+            return method(*arguments, **options)
+        finally:
+            moments.append(time.monotonic())
 
     setattr(owner, name, noting)
     try:
         work()
     finally:
         delattr(owner, name)
-    return moments[0]
+    return {TOLD: Sample((moments[0],)), STORED: Sample((moments[1],))}
 
 
 def main() -> None:

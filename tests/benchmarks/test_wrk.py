@@ -8,7 +8,7 @@ from benchmarks import wrk
 from benchmarks.results import Unable
 from benchmarks.wrk import CONNECTIONS, Shot, absence, shoot
 
-SAID = '{"requests":300,"seconds":2.000000,"errors":10,"p50":0.001000,"p99":0.250000}'
+SAID = '{"requests":300,"seconds":2.000000,"errors":10,"mean":0.002000,"p50":0.001000,"p99":0.250000}'
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def stand_in(tmp_path, monkeypatch):
 def test_what_it_says_last_is_what_it_found(stand_in):
     stand_in(f"echo 'Running 2s test'; echo '{SAID}'")
 
-    assert shoot("http://site", "secret", ["/a/"], seconds=2) == Shot(300, 2.0, 10, 0.001, 0.25)
+    assert shoot("http://site", "secret", ["/a/"], seconds=2) == Shot(300, 2.0, 10, 0.002, 0.001, 0.25)
 
 
 def test_it_is_told_how_long_to_ask_for_what_and_as_whom(stand_in):
@@ -60,8 +60,13 @@ def test_one_that_does_not_end_is_ended(stand_in, monkeypatch):
         shoot("http://site", "secret", ["/a/"], seconds=0)
 
 
-def test_answers_that_failed_are_none():
-    assert Shot(300, 2.0, 10, 0.0, 0.0).rate == 145.0
+class TestRate:
+    def test_answers_are_counted_but_for_those_that_failed(self):
+        assert Shot(300, 2.0, 10, 0.05, 0.0, 0.0).rate == 145.0
+
+    def test_of_slow_ones_the_time_they_take_says_how_many_there_are(self):
+        # One in four failed; two came of each connection, and what was under way at the end was not counted.
+        assert Shot(16, 2.0, 4, 0.8, 0.0, 0.0).rate == pytest.approx(CONNECTIONS / 0.8 * 0.75)
 
 
 def test_without_it_there_is_a_reason(monkeypatch):

@@ -33,7 +33,7 @@ class StandIn:
         client = Client(port, token=token)
         statuses = [client.ask("GET", address).status for _ in range(2) for address in addresses]
         client.close()
-        return Shot(len(statuses), 1.0, sum(status != HTTPStatus.OK for status in statuses), 0.25, 0.5)
+        return Shot(len(statuses), 1.0, sum(status != HTTPStatus.OK for status in statuses), 0.001, 0.25, 0.5)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ class TestFailures:
         return section._Load(Bench(real_place, quick=True, say=lambda what: None), self.Server())
 
     def test_errors_of_the_load_generator_and_of_the_writer_are_added_up(self, load, monkeypatch):
-        monkeypatch.setattr(section, "shoot", lambda *_, **__: Shot(10, 1.0, 2, 0.0, 0.0))
+        monkeypatch.setattr(section, "shoot", lambda *_, **__: Shot(10, 1.0, 2, 0.0, 0.0, 0.0))
         tally = section.Tally(writes=3, reads=6, stale=1, errors=1, troubles=["PATCH /x/: 503"])
         monkeypatch.setattr(section, "writing", lambda *_, **__: _Block(tally))
         load._shoot(OURS, ["/"], 1)
@@ -99,7 +99,7 @@ class TestFailures:
 
     def test_one_write_comes_with_ninety_nine_reads(self, load, monkeypatch):
         rates = []
-        monkeypatch.setattr(section, "shoot", lambda *_, **__: Shot(10, 1.0, 0, 0.0, 0.0))
+        monkeypatch.setattr(section, "shoot", lambda *_, **__: Shot(10, 1.0, 0, 0.0, 0.0, 0.0))
         monkeypatch.setattr(
             section, "writing", lambda *_, per_second, below: rates.append(per_second) or _Block(section.Tally())
         )

@@ -8,7 +8,7 @@ from django.db import connection
 
 from benchmarks.results import Sample
 from benchmarks.workers import lag
-from benchmarks.workers.lag import RETURNED, SEEN, TOLD
+from benchmarks.workers.lag import BEFORE, RETURNED, SEEN, STORED, TOLD
 from benchmarks.world import ORG
 from caching.runtime import runtime
 from restaurant.profiles.cached import profile
@@ -53,7 +53,7 @@ class TestWatching:
 
         answer = lag._watched(write)
 
-        assert told[0] < moment(answer, SEEN) <= moment(answer, RETURNED) <= time.monotonic()
+        assert moment(answer, BEFORE) <= told[0] < moment(answer, SEEN) <= moment(answer, RETURNED) <= time.monotonic()
         assert not is_held()
 
     def test_a_copy_that_is_dropped_for_another_reason_is_not_what_is_waited_for(self):
@@ -95,7 +95,7 @@ class TestWriting:
 
         answer = lag.invalidated()
 
-        assert began < moment(answer, TOLD) < bumped[0]
+        assert began < moment(answer, TOLD) < bumped[0] < moment(answer, STORED) < bumped[1]
         assert "bump" not in vars(stamps)
 
     def test_the_moment_is_before_the_mark_is_sent(self, redis):
@@ -106,7 +106,7 @@ class TestWriting:
         with connection.execute_wrapper(lambda run, sql, *rest: (names.append(sql), run(sql, *rest))[1]):
             answer = lag.saved()
 
-        assert moment(answer, TOLD) < sent[0]
+        assert moment(answer, TOLD) < sent[0] < moment(answer, STORED) < sent[1]
         assert any(sql.startswith("UPDATE") for sql in names)
         assert profile.get(ORG, use_cache=False).name.startswith("Bench Kitchen and Bar ")
 
