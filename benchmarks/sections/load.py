@@ -68,7 +68,6 @@ class _Load:
     def __init__(self, bench: Bench, server: WebServer) -> None:
         self._bench = bench
         self._server = server
-        self._rounds = bench.often(3, 1)
         self._chance = random.Random(0)  # noqa: S311 -- an order, no secret
         self._errors = dict.fromkeys(_BELOW, 0)
         self._written: list[tuple[Tally, Shot]] = []
@@ -94,43 +93,40 @@ class _Load:
         addresses = {peer: ADDRESSES[name] + _BELOW[peer] for peer in peers}
         self._compare(list(addresses.values()))
         return self._interleaved(
-            {
-                peer: partial(self._shoot, peer, [address], self._seconds(peer, name))
-                for peer, address in addresses.items()
-            }
+            name, {peer: partial(self._shoot, peer, [address], name) for peer, address in addresses.items()}
         )
 
     def _mixed(self, per_second: Mapping[str, float]) -> Found:
         self._bench.say("with writes")
         upcoming = writes(self._server)
         peers = (OURS,) if self._bench.quick else (OURS, UNCACHED)
-        return self._interleaved({peer: partial(self._with_writes, peer, upcoming, per_second[peer]) for peer in peers})
+        shots = {peer: partial(self._with_writes, peer, upcoming, per_second[peer]) for peer in peers}
+        return self._interleaved("mixed", shots)
 
     def _with_writes(self, peer: str, upcoming: Iterator[Write], reads_per_second: float) -> Shot:
         addresses = [address + _BELOW[peer] for address in ADDRESSES.values()]
         rate = reads_per_second * _SHARE_OF_WRITES / (1 - _SHARE_OF_WRITES)
         with writing(self._server, upcoming, per_second=rate, below=_BELOW[peer]) as tally:
-            shot = self._shoot(peer, addresses, self._seconds(peer, "mixed"))
+            shot = self._shoot(peer, addresses, "mixed")
         self._errors[peer] += tally.errors
         if peer == OURS:
             self._written.append((tally, shot))
         return shot
 
-    def _seconds(self, peer: str, name: str) -> int:
-        # Where an answer takes long, a few of each connection must arrive.
-        is_slow = peer in (UNCACHED, SERIALIZED) and name in ("active", "mixed")
-        return self._bench.often(5, 3) if is_slow else self._bench.often(2, 1)
-
-    def _interleaved(self, shots: Mapping[str, Callable[[], Shot]]) -> Found:
+    def _interleaved(self, name: str, shots: Mapping[str, Callable[[], Shot]]) -> Found:
+        # Many short rounds, for what is side by side has the same neighbours; few of those that take long.
+        often = {peer: self._bench.often(2, 1) if _is_slow(peer, name) else self._bench.often(6, 3) for peer in shots}
         found: dict[str, list[Shot]] = {peer: [] for peer in shots}
         order = list(shots)
-        for _ in range(self._rounds):
+        for turn in range(max(often.values())):
             self._chance.shuffle(order)
             for peer in order:
-                found[peer].append(shots[peer]())
+                if turn < often[peer]:
+                    found[peer].append(shots[peer]())
         return found
 
-    def _shoot(self, peer: str, addresses: Sequence[str], seconds: int) -> Shot:
+    def _shoot(self, peer: str, addresses: Sequence[str], name: str) -> Shot:
+        seconds = self._bench.often(5, 2) if _is_slow(peer, name) else 1
         shot = shoot(self._server.base, self._server.token, addresses, seconds=seconds)
         self._errors[peer] += shot.errors
         return shot
@@ -158,6 +154,11 @@ class _Load:
         troubles = "; ".join(trouble for each in tallies for trouble in each.troubles)
         yield _failure_row("errors", Sample((float(self._errors[OURS]),)), troubles)
         yield _failure_row("stale", Sample((float(sum(each.stale for each in tallies)),)), note)
+
+
+def _is_slow(peer: str, name: str) -> bool:
+    # The list, read from the database: in a second no connection would get more than an answer or two.
+    return peer in (UNCACHED, SERIALIZED) and name in ("active", "mixed")
 
 
 # --- the rows ---------------------------------------------------------------------------------------------------------

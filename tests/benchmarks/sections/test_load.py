@@ -86,8 +86,8 @@ class TestFailures:
         monkeypatch.setattr(section, "shoot", lambda *_, **__: Shot(10, 1.0, 2, 0.0, 0.0, 0.0))
         tally = section.Tally(writes=3, reads=6, stale=1, errors=1, troubles=["PATCH /x/: 503"])
         monkeypatch.setattr(section, "writing", lambda *_, **__: _Block(tally))
-        load._shoot(OURS, ["/"], 1)
-        load._shoot(FIXED, ["/"], 1)
+        load._shoot(OURS, ["/"], "active")
+        load._shoot(FIXED, ["/"], "active")
         load._with_writes(OURS, iter(()), 100.0)
 
         errors, stale = load._failures()
@@ -96,6 +96,23 @@ class TestFailures:
         assert errors.note == "PATCH /x/: 503"
         assert stale.samples[OURS] == Sample((1.0,))
         assert [outcome.verdict for row in (errors, stale) for outcome in row.outcomes()] == ["short", "short"]
+
+    def test_slow_ways_have_fewer_and_longer_rounds_between_the_others(self, load, monkeypatch):
+        shots = []
+
+        def shoot(base, token, addresses, *, seconds):
+            shots.append((addresses, seconds))
+            return Shot(10, 1.0, 0, 0.0, 0.0, 0.0)
+
+        monkeypatch.setattr(section, "shoot", shoot)
+        calls = {peer: lambda peer=peer: load._shoot(peer, peer, "active") for peer in (OURS, FIXED, UNCACHED)}
+
+        found = load._interleaved("active", calls)
+
+        assert {peer: len(each) for peer, each in found.items()} == {OURS: 3, FIXED: 3, UNCACHED: 1}
+        assert set(shots) == {(OURS, 1), (FIXED, 1), (UNCACHED, 2)}
+        # One of each, in any order, before the next of any.
+        assert {peer for peer, _ in shots[:3]} == {OURS, FIXED, UNCACHED}
 
     def test_one_write_comes_with_ninety_nine_reads(self, load, monkeypatch):
         rates = []
