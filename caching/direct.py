@@ -97,12 +97,13 @@ def _question(local_key: LocalKey) -> _Question | None:
     if redis is None or local is None or open_notes:
         return None
     route = _route(conf.PREFIX, local_key)
+    # First of all: a clear that comes between them makes stale what these epochs vouch for.
+    noted = local.stamps.note(route.slots)
     known = local.known_epochs(route.key.scope)
     if known is None or not runtime.hears_changes:
         return None
     if local.now() >= local.trusted_until and not runtime.trust(local):
         return None
-    noted = local.stamps.note(route.slots)
     # Only now: a writer takes its record before it changes the stamps.
     pending = local.stamps.pending_slots()
     if pending and pending.intersection(route.slots):
@@ -174,6 +175,8 @@ def hits(
     pending = local.stamps.pending_slots()
     if pending:
         asked = [each for each in asked if not pending.intersection(each[1].slots)]
+        if not asked:
+            return {}
     epochs_asked = _Epochs(local)
     for _, route, noted in asked:
         epochs_asked.add(route, noted)

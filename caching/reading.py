@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import DataError
 from django.db import Error as DatabaseTrouble
@@ -48,6 +48,8 @@ class Reading(Sharing):
     """
 
     kind = "value"
+    #: Whether what Redis has under the keys is what is read.
+    finds_directly: ClassVar[bool] = True
 
     def __init__(self, region: Region[Any], keys: Sequence[Key], *, counters: Counters, local: bool = True) -> None:
         super().__init__(region, counters, local=local)
@@ -67,7 +69,7 @@ class Reading(Sharing):
         if self._uses_local:
             self._find_here([key for key in self._keys if key not in dirty])
         wanted = [key for key in self._keys if key not in self._entries]
-        if len(wanted) > 1:
+        if len(wanted) > 1 and self.finds_directly:
             # One key alone was looked for by whoever reads it.
             found = yield from direct.hits(self._region, wanted, self._keep_found, decode=decode)
             self._entries.update(found)

@@ -133,6 +133,7 @@ def test_what_a_writer_of_this_host_is_changing_is_not_asked_for(asked: list[str
     records = stamps.pend([slots_of(KEY).key])
     try:
         assert plain_hits(KEY, RIVAL) == {"rival": "rival"} if many else direct.hit(shop, KEY.local) is None
+        assert plain_hits(KEY) == {}
     finally:
         stamps.unpend(records)
     assert asked == (["ask"] if many else [])
@@ -152,6 +153,24 @@ def test_a_write_between_question_and_answer_is_not_outlived(monkeypatch: pytest
     assert shop.get("corner").name == "old"
     monkeypatch.setattr(runtime.redis, "ask", ask)
     assert shop.get("corner").name == "new"
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_clear_after_the_epochs_were_known_is_not_outlived(monkeypatch: pytest.MonkeyPatch, many: bool) -> None:
+    local = runtime.local
+    assert local is not None
+    known_epochs = local.known_epochs
+
+    def known_and_cleared(scope: Scope) -> Any:
+        known = known_epochs(scope)
+        clear("shop")
+        return known
+
+    with monkeypatch.context() as patched:
+        patched.setattr(local, "known_epochs", known_and_cleared)
+        # Asked before the clear, it may be found; who comes after must not have it.
+        shop.get_many([("corner",), ("rival",)]) if many else shop.get("corner")
+    assert shop.hit(KEY.local) is None
 
 
 def test_a_transaction_that_has_written_reads_in_its_own_way(asked: list[str]) -> None:
