@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db import Error as DatabaseTrouble
 
 from caching.dependencies import On
-from caching.envelope import UNVERSIONED
 from caching.exchange import Lifetime
 from caching.flights import Seat
 from caching.keys import Key
@@ -124,11 +123,9 @@ class ListRegion(Region[Any], Generic[S]):
             if part.version != version and self._version(part) != version
         ]
 
-    def _version(self, part: Entry) -> int | None:
-        # Only Redis knows it without looking.
-        if part.version == UNVERSIONED:
-            part.version = getattr(self.items.value(part), "version", UNVERSIONED)
-        return part.version
+    def _version(self, part: Entry) -> object:
+        # Only Redis knows it without looking. What is no row has none.
+        return part.version if part.version is not None else getattr(self.items.value(part), "version", None)
 
     def compose(self, refs: Refs, parts: Sequence[Entry]) -> Entry:
         """Return the list; its items are decoded when somebody wants more than the body."""
@@ -165,6 +162,8 @@ class _Composing(Reading):
     """A read of lists: each is composed of its own value and its items, and kept as a whole in local memory."""
 
     kind = "list"
+    # Redis has a list's own value, of which it is composed.
+    finds_directly = False
 
     _region: ListRegion[Any]
 

@@ -7,12 +7,13 @@ from zlib import crc32
 
 import msgspec
 
-__all__ = ["EPOCHS_SLICE", "FORMAT", "UNVERSIONED", "Envelope", "Rejected", "pack", "unpack"]
+__all__ = ["EPOCHS_SLICE", "FORMAT", "Envelope", "Rejected", "pack", "unpack"]
 
 FORMAT = 2
 
-#: The version of a value whose snapshot has none.
-UNVERSIONED = -1
+# Stands for no version, or for one that 64 bits do not hold.
+_UNVERSIONED = -(2**63)
+_VERSIONS = range(_UNVERSIONED + 1, 2**63)
 
 # format, flags, CRC-32 of all that follows, schema (8), epochs (16), created, soft and hard expiry (seconds since
 # 1970), cost of the load (seconds), version of the row, length of the key
@@ -27,7 +28,8 @@ EPOCHS_SLICE = (_CHECKED_FROM + 8, _CHECKED_FROM + 8 + 15)
 class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A value with what is known about it; times in seconds since 1970, `cost` in seconds.
 
-    `version` is the snapshot's own, so that nobody need decode the body for it.
+    `version` is the snapshot's own, so that nobody need decode the body for it; None when only the body tells it: it
+    has none, or none that is a plain integer of 64 bits.
     """
 
     key: str
@@ -37,7 +39,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     soft: float
     hard: float
     cost: float
-    version: int
+    version: int | None
     body: bytes
 
 
@@ -51,10 +53,12 @@ class Rejected(Exception):
 
 def pack(envelope: Envelope) -> bytes:
     """Return the bytes stored in Redis."""
-    key = envelope.key.encode()
+    key, version = envelope.key.encode(), envelope.version
+    if type(version) is not int or version not in _VERSIONS:
+        version = _UNVERSIONED
     head = _HEAD.pack(
         FORMAT, 0, 0, envelope.schema, envelope.epochs,
-        envelope.created, envelope.soft, envelope.hard, envelope.cost, envelope.version, len(key),
+        envelope.created, envelope.soft, envelope.hard, envelope.cost, version, len(key),
     )  # fmt: skip
     rest = b"".join((head[_CHECKED_FROM:], key, envelope.body))
     return b"".join((head[:2], struct.pack("<I", crc32(rest)), rest))
@@ -79,4 +83,5 @@ def unpack(raw: bytes, key: str, schema: bytes, epochs: bytes) -> Envelope:
         raise Rejected("schema")
     if its_epochs != epochs:
         raise Rejected("epoch")
-    return Envelope(key, its_schema, its_epochs, created, soft, hard, cost, version, raw[end:])
+    known = version if version != _UNVERSIONED else None
+    return Envelope(key, its_schema, its_epochs, created, soft, hard, cost, known, raw[end:])

@@ -10,7 +10,7 @@ import msgspec
 
 from caching import epochs
 from caching.conf import conf
-from caching.envelope import UNVERSIONED, Envelope, Rejected, pack, unpack
+from caching.envelope import Envelope, Rejected, pack, unpack
 from caching.keys import Key, Scope
 from caching.noting import Noted
 from caching.registry import registry
@@ -162,7 +162,7 @@ class Exchange:
     def _envelope(self, key: Key, entry: Entry, life: Lifetime) -> Envelope:
         now, token = runtime.clock.wall(), self._tokens[key.scope]
         soft, hard = now + life.fresh, now + life.usable
-        version = getattr(entry.value, "version", UNVERSIONED)
+        version = getattr(entry.value, "version", None)
         return Envelope(key.name, self._region.schema, token, now, soft, hard, life.cost, version, entry.body)
 
     def _lifetime_of(self, entry: Entry, cost: float) -> Lifetime:

@@ -6,7 +6,6 @@ from hashlib import blake2b
 from math import inf
 from typing import Any, Final
 
-from caching.envelope import UNVERSIONED
 from caching.stamps import Slots
 
 __all__ = ["UNDECODED", "Entry", "LocalKey"]
@@ -37,7 +36,7 @@ class Entry:
         self.body = body
         self.value = value
         self.parts = parts
-        self.version = UNVERSIONED
+        self.version: int | None = None
         # Until it is placed it has no end.
         self.expires = inf
         self.may_be_kept = False

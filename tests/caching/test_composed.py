@@ -13,7 +13,7 @@ from caching import CachingError
 from caching.epochs import guard_names
 from caching.invalidation import Invalidation
 from caching.keys import Key
-from caching.runtime import runtime
+from caching.runtime import Runtime, runtime
 from caching.steps import Load
 from tests.conftest import MovableClock
 from tests.shop.cached import dish, menu
@@ -69,6 +69,20 @@ def test_after_one_items_update_one_row_and_the_list_of_ids_are_read(tiers: str,
     assert dishes[1].pk.hex not in loads[1]
 
 
+def test_many_lists_found_in_redis_have_their_items(
+    redis: Any, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(Runtime, "hears_changes", True)
+    Shop.objects.create(slug="rival", name="Rival")
+    Dish.objects.create(shop_id="rival", name="another")
+    loaded = menu.get_many([("corner",), ("rival",)])
+    assert [len(listing.results) for listing in loaded.values()] == [5, 1]
+    runtime.local.clear()  # type: ignore[union-attr]
+    with django_assert_num_queries(0):
+        assert menu.get_many([("corner",), ("rival",)]) == loaded
+        assert menu.get("corner") == loaded["corner",]
+
+
 def test_an_empty_list_is_cached_like_any_other(tiers: str, django_assert_num_queries: Any) -> None:
     Dish.objects.all().delete()
     assert menu.get("corner").results == ()
@@ -107,6 +121,21 @@ def test_an_item_that_left_between_two_steps_is_in_no_list(tiers: str, dishes: l
     except StopIteration as done:
         listing = menu.value(done.value[KEY])
     assert (listing.count, [each.name for each in listing.results]) == (4, [f"dish {number}" for number in range(1, 5)])
+
+
+def test_what_is_no_row_any_more_has_no_version_at_all(tiers: str, dishes: list[Dish]) -> None:
+    Dish.objects.filter(pk=dishes[0].pk).update(version=-1)
+    steps = menu.read([KEY])
+    step = next(steps)
+    while not (isinstance(step, Load) and step.region is dish):
+        step = steps.send(step.run())
+    dishes[0].delete()
+    try:
+        while True:
+            step = steps.send(step.run())
+    except StopIteration as done:
+        results = menu.value(done.value[KEY]).results
+    assert None not in results
 
 
 def test_a_list_under_writes_without_end_still_answers(dishes: list[Dish], monkeypatch: pytest.MonkeyPatch) -> None:

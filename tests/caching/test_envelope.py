@@ -26,7 +26,7 @@ envelopes = st.builds(
     soft=_seconds,
     hard=_seconds,
     cost=st.floats(allow_nan=False, allow_infinity=False, width=32),
-    version=st.integers(-(2**63), 2**63 - 1),
+    version=st.none() | st.integers(-(2**63) + 1, 2**63 - 1),
     body=st.binary(max_size=200),
 )
 
@@ -45,6 +45,11 @@ def reason(raw: bytes, **other: Any) -> str:
 @given(envelope=envelopes)
 def test_what_was_packed_comes_out(envelope: Envelope) -> None:
     assert opened(pack(envelope), key=envelope.key, schema=envelope.schema, epochs=envelope.epochs) == envelope
+
+
+@pytest.mark.parametrize("version", [2**63, -(2**63), 10**40, "7", 7.0, True, b"", [7]])
+def test_a_version_that_is_no_integer_of_64_bits_is_told_by_the_body_alone(version: Any) -> None:
+    assert opened(pack(replace(SAMPLE, version=version))).version is None
 
 
 @given(envelope=envelopes, data=st.data())
