@@ -49,6 +49,10 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 Batch = list[tuple[Any, ...]]
 
 
+class _Closed(ConnectionError):
+    """The connection was closed by this process: whoever asks through it may ask again, if anybody may."""
+
+
 class Replies(NamedTuple):
     """The answers, in order, and the `run_id` of the server process in the role it then had."""
 
@@ -278,7 +282,8 @@ class _Line(asyncio.Protocol):
             future, _ = self._waiting.popleft()
             if not future.done():
                 future.set_exception(error)
-        self._transport.close()
+        # Not `close`: that waits for a server which takes no more, and keeps what it was to be told.
+        self._transport.abort()
 
     def _flush(self) -> None:
         if self._unsent:
@@ -331,40 +336,36 @@ class AsyncLink:
         if line is not None and line.is_open and reign == self._reign:
             # As below, with less on the way of every hit.
             try:
-                (answer,) = await line.send(request, 1)
+                return (await line.send(request, 1))[0], line.run_id
             except _TIMEOUTS as error:
                 raise _lost(error) from error
             except TROUBLE:
                 pass
-            else:
-                return answer, line.run_id
         return await self._kept(partial(_ask, request), reign, gate)
 
     async def _kept(self, talk: Callable[[_Line], Awaitable[T]], reign: int, gate: Callable[[], None]) -> T:
-        line = self._line
-        try:
-            if line is not None and reign == self._reign:
-                try:
-                    return await talk(line)
-                except _TIMEOUTS:
-                    raise
-                except TROUBLE:
-                    # The server closed a connection kept since an earlier request. Every command may be sent twice.
-                    pass
-            line = await self._open(reign, gate)
-            return await talk(line)
-        except RedisUnavailable as error:
-            if error.outage and line is self._line:
-                await self._close()
-            raise
-        except TROUBLE as error:
-            raise _lost(error) from error
+        line = self._line if reign <= self._reign else None
+        is_kept = line is not None
+        while True:
+            try:
+                if line is None:
+                    line = await self._open(reign, gate)
+                return await talk(line)
+            except RedisUnavailable as error:
+                if error.outage and line is self._line:
+                    await self._close()
+                raise
+            except TROUBLE as error:
+                # The server closed a connection kept since an earlier request. Every command may be sent twice.
+                if isinstance(error, _TIMEOUTS) or not (is_kept or isinstance(error, _Closed)):
+                    raise _lost(error) from error
+                line, is_kept = None, False
 
     async def _open(self, reign: int, gate: Callable[[], None]) -> _Line:
         async with self._turn:
             # Another task may have opened it meanwhile, or have waited in vain, and this one with it.
             gate()
-            if self._line is not None and self._line.is_open and reign == self._reign:
+            if self._line is not None and self._line.is_open and reign <= self._reign:
                 return self._line
             await self._close()
             try:
@@ -380,7 +381,7 @@ class AsyncLink:
     async def _close(self, *, nowait: bool = True) -> None:
         line, self._line = self._line, None
         if line is not None:
-            line.fail(ConnectionError("The connection was closed."))
+            line.fail(_Closed())
         await self._connection.disconnect(nowait=nowait)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from hiredis import pack_command
 
+from caching.breaker import Breaker
+from caching.clock import Clock
 from caching.errors import RedisUnavailable
 from caching.runtime import runtime
 from caching.scripts import Script, command
@@ -94,3 +98,48 @@ async def test_an_answer_nobody_asked_for_ends_the_connection(tier: RedisTier) -
     assert not line.is_open
     assert (await tier.aexecute(PING)).values == [b"PONG"]
     assert link._line is not line
+
+
+async def test_a_connection_made_anew_disturbs_nobody_who_is_asking(tier: RedisTier) -> None:
+    for _ in range(3):
+        # Some through a connection that was kept, some through one of their own making; some before, some after.
+        asking = []
+        for number in range(20):
+            asking.append(asyncio.create_task(tier.aexecute([command("ECHO", number)])))
+            asking.append(asyncio.create_task(tier.aask(pack_command(("ECHO", number)))))
+            if number % 3 == 0:
+                await asyncio.sleep(0)
+            if number % 4 == 0:
+                tier.renew()
+        await asyncio.gather(*asking)
+    assert runtime.breaker.describe()["trips"] == 0
+
+
+def test_a_server_that_takes_no_more_is_not_waited_for(settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        settings.CACHES = {
+            **settings.CACHES,
+            "redis": {
+                "BACKEND": "django_redis.cache.RedisCache",
+                "LOCATION": f"redis://127.0.0.1:{listening.getsockname()[1]}/0",
+            },
+        }
+        settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis", "REDIS_BUDGET_SECONDS": 0.2}
+
+        async def ask() -> bool:
+            tier = RedisTier("redis", Breaker(Clock()))
+            asking = asyncio.create_task(tier.aexecute([command("ECHO", b"x" * 2**24)]))
+            loop = asyncio.get_running_loop()
+            listening.setblocking(False)
+            server, _ = await loop.sock_accept(listening)
+            with server:
+                await loop.sock_recv(server, 4096)
+                who = b"run_id:1\r\nrole:master\r\nmaster_replid:2"
+                await loop.sock_sendall(server, b"$%d\r\n%b\r\n$1\r\n-\r\n" % (len(who), who))
+                with pytest.raises(RedisUnavailable, match="TimeoutError"):
+                    await asking
+                link, _ = next(iter(tier._loops.values()))
+                await asyncio.sleep(0)
+                return link._line._transport.get_extra_info("socket").fileno() < 0
+
+        assert asyncio.run(ask())
