@@ -38,7 +38,8 @@ def _part_name(part: Part) -> str:
     if isinstance(part, UUID):
         return "u" + part.hex
     if isinstance(part, int) and not isinstance(part, bool):
-        return f"i{part}"
+        # Not as it shows itself: members of an enumeration do so by name.
+        return f"i{int(part)}"
     if isinstance(part, date) and not isinstance(part, datetime):
         return "d" + part.isoformat()
     raise CachingError(f"A key part must be text, a number, a UUID or a date, not {type(part).__name__}.")

@@ -131,7 +131,9 @@ class Region(Generic[S]):
         """`local_ttl` and `stale_for`, together, for those who need them for every hit."""
         given = conf.REGIONS
         if given is not self._spans_of:
-            self._spans_of, self._spans = given, (self.local_ttl, self.stale_for)
+            # In this order: another thread that sees where they are from sees them.
+            self._spans = self.local_ttl, self.stale_for
+            self._spans_of = given
         return self._spans
 
     def option(self, which: str) -> float | None:

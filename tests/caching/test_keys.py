@@ -109,6 +109,15 @@ def test_a_choice_of_text_is_the_text() -> None:
     assert Key("orders", "osteria", (Status.READY,)).name == Key("orders", "osteria", ("ready",)).name
 
 
+def test_a_choice_of_a_number_is_the_number() -> None:
+    class Level(int, enum.Enum):
+        HIGH = 5
+
+    key = Key("orders", "osteria", (Level.HIGH,))
+    assert key == Key("orders", "osteria", (5,)), "as local memory has it"
+    assert key.name == Key("orders", "osteria", (5,)).name
+
+
 def test_keys_and_scopes_serve_in_sets_and_tell_their_names() -> None:
     assert {Key("orders", "osteria", (5,)), Key("orders", "osteria", [5])} == {Key("orders", "osteria", (5,))}
     assert {Scope("orders", "osteria"), Scope("orders", "osteria")} == {Scope("orders", "osteria")}
