@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -108,6 +109,8 @@ def _measured(sections: Mapping[str, Callable[[], Section]], quick: bool, kept: 
     date, began = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     before = kept.get("quick" if quick else "full")
     expected = {name: before.rows.get(name, 0) for name in sections} if before else {}
+    # As Ctrl-C: whoever ends a run shall leave none of its servers behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Place() as place:
         machine = machine_describe(place)
         with site_in(place), Progress(Console(stderr=True, highlight=False), expected) as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,26 @@ files = Files(folder / "latest.json", folder / "baseline.json", folder / "docs")
 sys.exit(main(sys.argv[2:], files, {"local": lambda: SimpleNamespace(TITLE="A small section", rows=rows)}))
 """
 
+_ENDED = """
+import os, signal, sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from benchmarks.__main__ import Files, main
+
+
+def rows(bench):
+    server = bench.place.python(["-c", "import sys; sys.stdin.read()"])
+    Path(sys.argv[1], "started").write_text(f"{server.pid} {bench.place.folder}")
+    os.kill(os.getpid(), signal.SIGTERM)
+    yield from ()
+
+
+folder = Path(sys.argv[1])
+files = Files(folder / "latest.json", folder / "baseline.json", folder / "docs")
+sys.exit(main(["--quick"], files, {"local": lambda: SimpleNamespace(TITLE="A small section", rows=rows)}))
+"""
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -77,6 +98,19 @@ def test_a_run_measures_the_site_on_its_data_with_redis_and_says_what_it_found(t
     assert rows["local.keys"]["targets"][0]["verdict"] == "short"
     kept = json.loads((tmp_path / "baseline.json").read_text())
     assert kept["quick"]["targets"]["local.orders | limit"]["verdict"] == "ok"
+
+
+def test_a_run_that_is_ended_leaves_no_process_and_no_file_behind(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", _ENDED, tmp_path], cwd=_ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    server, folder = (tmp_path / "started").read_text().split()
+    assert run.returncode == 2, run.stderr
+    assert "local ended early: interrupted" in run.stdout
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(server), 0)
+    assert not Path(folder).exists()
 
 
 def test_a_target_lost_since_the_baseline_makes_the_exit_code_1(files, capsys):
