@@ -114,6 +114,16 @@ class TestFailures:
         # One of each, in any order, before the next of any.
         assert {peer for peer, _ in shots[:3]} == {OURS, FIXED, UNCACHED}
 
+    def test_after_a_slow_round_the_server_has_time_to_finish(self, load, monkeypatch):
+        waits = []
+        monkeypatch.setattr(section, "shoot", lambda *_, **__: Shot(10, 1.0, 0, 0.75, 0.0, 0.0))
+        monkeypatch.setattr(section.time, "sleep", waits.append)
+
+        for peer in (OURS, FIXED, SERIALIZED):
+            load._shoot(peer, ["/"], "active")
+
+        assert waits == [0.75]
+
     def test_one_write_comes_with_ninety_nine_reads(self, load, monkeypatch):
         rates = []
         monkeypatch.setattr(section, "shoot", lambda *_, **__: Shot(10, 1.0, 0, 0.0, 0.0, 0.0))
