@@ -39,6 +39,14 @@ _HITS_TO_EXPAND: Final = 16
 _MOST_EPOCHS: Final = 100_000
 
 
+def _size_of(entry: Entry) -> int:
+    body = len(entry.body)
+    if entry.parts:
+        # It keeps them, though they may be evicted; its own snapshot is made of theirs.
+        return _ENTRY_BYTES + body + sum(map(_size_of, entry.parts))
+    return _ENTRY_BYTES + body * (1 if entry.value is UNDECODED else 1 + _SNAPSHOT_FACTOR)
+
+
 class LocalTier:
     """Entries by key. Of many small ones most are folded: packed records, found with a little more work.
 
@@ -149,7 +157,7 @@ class LocalTier:
                 return
             entry.value = value
             if self.entries.get(entry.key) is entry:
-                grown = len(entry.body) * _SNAPSHOT_FACTOR
+                grown = _size_of(entry) - entry.size
                 entry.size += grown
                 self._queue(entry).bytes += grown
                 self._account(entry.key[0], 0, grown)
@@ -185,7 +193,7 @@ class LocalTier:
 
     def _put(self, entry: Entry, may_fold: bool) -> None:
         body, key = len(entry.body), entry.key
-        size = _ENTRY_BYTES + body * (1 if entry.value is UNDECODED else 1 + _SNAPSHOT_FACTOR)
+        size = _size_of(entry)
         if size > self._most_bytes or self._most_entries < 1:
             return
         entries = self.entries

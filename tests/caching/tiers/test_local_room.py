@@ -279,3 +279,19 @@ def test_readers_get_nothing_stale_while_writers_replace(tier: LocalTier, hasty_
         pool.submit(write).result()
         assert all(reader.result() > 100 for reader in readers)
     check_invariants(tier)
+
+
+def test_a_list_is_counted_with_what_it_is_made_of(tier: LocalTier) -> None:
+    items = [Entry(b"x" * 100) for _ in range(20)]
+    entry = placed(tier, key_of(1), b"x" * 2000)
+    entry.parts = tuple(items)
+    tier.put(entry)
+    assert tier.bytes > 2 * 2000 + 20 * 200, "the list's bytes, its items' bytes, and the items themselves"
+    before = tier.bytes
+    for item in items:
+        tier.decoded(item, object())
+    tier.decoded(entry, object())
+    assert tier.bytes == before + 3 * 2000, "the items' snapshots, of which the list's is made"
+    check_invariants(tier)
+    tier.discard(entry)
+    assert tier.bytes == 0
