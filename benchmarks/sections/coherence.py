@@ -96,7 +96,7 @@ def _seen(bench: Bench, database: str) -> Iterator[Row]:
     ):
         for index, worker in enumerate((writer, reader)):
             worker.ask("pinned", index)
-        found = lags(writer, "invalidated", reader, "watched", rounds=bench.often(600, 80), undisturbed=True)
+        found = lags(writer, "invalidated", reader, "watched", rounds=bench.often(400, 80), undisturbed=True)
     yield Row(
         id="coherence.host",
         what="Invalidation seen by another process of the host",
@@ -105,7 +105,7 @@ def _seen(bench: Bench, database: str) -> Iterator[Row]:
         note=_HOST_NOTE,
     )
     bench.say("seen by another host, through Redis")
-    rounds = bench.often(300, 40)
+    rounds = bench.often(200, 40)
     with (
         _worker(bench, _LAG, database, "writers-host") as writer,
         _worker(bench, _LAG, database, "readers-host") as reader,
@@ -243,7 +243,7 @@ class Startup(msgspec.Struct, frozen=True):
 
 def _started(bench: Bench) -> Iterator[Row]:
     bench.say("start-up")
-    with_it, without = startups(bench.place, rounds=bench.often(20, 3))
+    with_it, without = startups(bench.place, rounds=bench.often(12, 3))
     added = [one.seconds - other.seconds for one, other in zip(with_it, without, strict=True)]
     yield Row(
         id="coherence.startup",
