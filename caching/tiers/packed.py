@@ -98,6 +98,9 @@ class PackedRecords:
         self.bytes += len(record)
         if self.bytes > len(self._buckets) * _BUCKET_BYTES:
             self._split()
+        elif 2 * self.bytes < (len(self._buckets) - 1) * _BUCKET_BYTES:
+            # It was longer.
+            self._merge()
         return previous
 
     def remove(self, record: bytes) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
-from caching.runtime import runtime
+from caching.runtime import Runtime, runtime
 from caching.tiers import local
 from tests.caching.loaders import wait_for_the_background
 from tests.caching.stepping import KEY
@@ -87,6 +87,21 @@ def test_many_folded_values_are_hits(django_assert_num_queries: Any) -> None:
         assert shop.get_many(names) == first
 
     assert shop.counters.local_hits == len(SHOPS)
+
+
+@pytest.mark.parametrize("tiers", ["with Redis"], indirect=True)
+def test_what_redis_told_together_is_folded(monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any) -> None:
+    # As if a listener stood.
+    monkeypatch.setattr(Runtime, "hears_changes", True)
+    names = [(slug,) for slug in SHOPS]
+
+    with django_assert_num_queries(0):
+        first = shop.get_many(names)
+    assert (shop.counters.redis_hits, shop.counters.local_hits) == (len(SHOPS), 0)
+    assert is_folded()
+
+    assert shop.get_many(names) == first
+    assert (shop.counters.redis_hits, shop.counters.local_hits) == (len(SHOPS), len(SHOPS))
 
 
 async def test_coroutines_find_folded_values() -> None:

@@ -129,9 +129,18 @@ def test_no_time_is_later_than_it_was_and_none_much_earlier(
         assert expires - TICK < entry.expires <= expires
         assert usable - TICK < entry.usable <= usable
         assert entry.until <= entry.expires <= entry.usable
-        # However often.
-        once_more = again(folded, stamps, entry)
-        assert (once_more.until, once_more.expires, once_more.usable) == (entry.until, entry.expires, entry.usable)
+
+
+def test_an_entry_that_is_folded_again_and_again_loses_no_more_time(stamps: Stamps, clock: MovableClock) -> None:
+    chance = random.Random(1)
+    for _ in range(200):
+        # Numbers behind a power of two have a bit less for their fractions.
+        clock.seconds = 2 ** chance.randrange(10, 24) - chance.random() * 60
+        table = FoldedEntries(clock.now())
+        entry = again(table, stamps, entry_of(stamps, *sorted(clock.now() + chance.random() * 600 for _ in range(3))))
+        for _ in range(3):
+            once_more = again(table, stamps, entry)
+            assert (once_more.until, once_more.expires, once_more.usable) == (entry.until, entry.expires, entry.usable)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from caching.keys import Key
 from caching.stamps import slots_of
 from caching.tiers import local
-from caching.tiers.local import UNDECODED, Entry, LocalTier
+from caching.tiers.local import UNDECODED, Entry, KnownEpochs, LocalTier
 from tests.caching.tiers.entries import TTL, check_invariants, held, key_of, placed, put
 from tests.conftest import MovableClock
 
@@ -119,7 +119,8 @@ def test_no_more_than_a_share_of_the_bytes_is_expanded(
     for number in range(50):
         small(tier, number, b"x" * 100)
         assert tier._small.bytes <= 3000
-    assert len(held(tier)) == 4
+    # The newcomers are: who fills a whole region drives nobody out.
+    assert held(tier) == [0, 1, 2, 3]
     assert len(folded(tier)) == 46
     for number in range(50):
         entry = found(tier, number)
@@ -257,6 +258,16 @@ def test_clearing_forgets_what_is_folded(tier: LocalTier) -> None:
     assert (tier.bytes, +tier.bytes_of, +tier.entries_of) == (0, Counter(), Counter())
     small(tier, 1)
     check_invariants(tier)
+
+
+def test_clearing_forgets_the_epochs_of_scopes(tier: LocalTier) -> None:
+    scope, slots = key_of(1).scope, slots_of(key_of(1))
+    tier.learn_epochs(scope, KnownEpochs(b"run", (b"all", b"region", b"organisation"), slots, tier.stamps.note(slots)))
+    assert tier.known_epochs(scope) is not None
+
+    tier.clear()
+
+    assert tier.known_epochs(scope) is None
 
 
 def test_clearing_under_a_reader_is_a_miss_or_what_it_read(tier: LocalTier, monkeypatch: pytest.MonkeyPatch) -> None:

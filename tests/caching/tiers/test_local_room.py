@@ -148,6 +148,36 @@ def test_limits_that_shrink_to_nothing_leave_what_was_asked_for(tier: LocalTier,
     check_invariants(tier)
 
 
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+def test_entries_that_came_together_are_kept_as_if_one_by_one(tier: LocalTier, limit: Callable[..., None]) -> None:
+    limit(entries=20)
+    tier.put_many([placed(tier, key_of(number), b"%d" % number) for number in range(10)], may_fold=True)
+    assert held(tier) == [0, 1, 2]
+    assert folded(tier, range(10)) == [*range(3, 10)]
+
+    tier.put_many([placed(tier, key_of(number)) for number in range(10, 40)], may_fold=True)
+    assert len(held(tier)) + tier.folded.count == 20
+    tier.put_many([placed(tier, key_of(number)) for number in range(100, 140)])
+
+    assert len(held(tier)) + tier.folded.count == 20
+    assert tier.evictions == 60
+    check_invariants(tier)
+
+
+@pytest.mark.parametrize("may_fold", [False, True])
+def test_of_those_that_came_together_the_ones_a_writer_overtook_are_not_kept(tier: LocalTier, may_fold: bool) -> None:
+    entries = [placed(tier, key_of(number)) for number in range(10)]
+    tier.stamps.bump([slots_of(key_of(number)).key for number in (1, 7)])
+
+    tier.put_many(entries, may_fold=may_fold)
+
+    assert len(held(tier)) + tier.folded.count == 8
+    assert not {1, 7} & {*held(tier), *folded(tier, range(10))}
+    check_invariants(tier)
+
+
 # --- the books, whatever happens --------------------------------------------------------------------------------------
 
 

@@ -111,6 +111,17 @@ def test_buckets_stay_as_long_as_they_should_while_it_grows_and_shrinks() -> Non
     assert (table._buckets, table._mask, table.count, table.bytes) == ([b""], 0, 0, 0)
 
 
+def test_buckets_are_merged_when_records_are_replaced_by_shorter_ones() -> None:
+    table, added = filled(1000, payload=500)
+    before = len(table._buckets)
+
+    for record in added:
+        table.put(record_of(record[:16]))
+        check_table(table)
+
+    assert len(table._buckets) < before / 5
+
+
 def test_it_does_not_split_and_merge_again_with_every_change() -> None:
     table, added = filled(3000)
     size = len(table._buckets)
