@@ -94,13 +94,13 @@ async def ahit(region: Region[Any], local_key: LocalKey, *, decode: bool = False
 def _question(local_key: LocalKey) -> _Question | None:
     redis, local = runtime.redis, runtime.local
     # A transaction that has written reads in its own way.
-    if redis is None or local is None or open_notes:
+    if redis is None or local is None or open_notes or not runtime.hears_changes:
         return None
     route = _route(conf.PREFIX, local_key)
     # First of all: a clear that comes between them makes stale what these epochs vouch for.
     noted = local.stamps.note(route.slots)
     known = local.known_epochs(route.key.scope)
-    if known is None or not runtime.hears_changes:
+    if known is None:
         return None
     if local.now() >= local.trusted_until and not runtime.trust(local):
         return None

@@ -194,17 +194,16 @@ class Link:
             poll.register(sock, select.POLLIN)
             poll.poll(patience * 1000)
         answers: list[Any] = []
-        while True:
+        while len(answers) < count:
             received = sock.recv_into(buffer)
             if not received:
                 raise ConnectionError("The server closed the connection.")
             reader.feed(buffer, 0, received)
             while (answer := reader.gets()) is not _NOT_YET:
                 answers.append(answer)
-            if len(answers) == count:
-                return answers
-            if len(answers) > count:
-                raise ConnectionError("The server said what nobody had asked.")
+        if len(answers) > count:
+            raise ConnectionError("The server said what nobody had asked.")
+        return answers
 
 
 class _Line(asyncio.Protocol):
@@ -239,6 +238,9 @@ class _Line(asyncio.Protocol):
         future: asyncio.Future[list[Any]] = loop.create_future()
         if not self.is_open:
             future.set_exception(ConnectionError("The connection is closed."))
+            return future
+        if not count:
+            future.set_result([])
             return future
         self._waiting.append((future, count))
         self._asked += 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from msgspec.structs import replace
 
 from caching.envelope import FORMAT, Envelope, pack
 from caching.epochs import epoch_names, guard_names, wide_names
@@ -113,9 +114,9 @@ def test_a_bad_list_is_composed_anew(redis: Any, corner: Shop) -> None:
 
 def forged(redis: Any, **changes: Any) -> bytes:
     """Return the good value with some of its fields changed, and a checksum that is right."""
-    head = struct.Struct("<BBI8s16sdddfH")
+    head = struct.Struct("<BBI8s16sdddfqH")
     raw = redis.get(VALUE)
-    _, _, _, schema, epochs, created, soft, hard, cost, length = head.unpack_from(raw)
+    _, _, _, schema, epochs, created, soft, hard, cost, version, length = head.unpack_from(raw)
     good = Envelope(
         raw[head.size : head.size + length].decode(),
         schema,
@@ -124,9 +125,10 @@ def forged(redis: Any, **changes: Any) -> bytes:
         soft,
         hard,
         cost,
+        version,
         raw[head.size + length :],
     )
-    return pack(good._replace(**changes))
+    return pack(replace(good, **changes))
 
 
 def test_a_value_forged_without_a_change_is_accepted(redis: Any) -> None:

@@ -143,3 +143,13 @@ def test_a_server_that_takes_no_more_is_not_waited_for(settings: Any) -> None:
                 return link._line._transport.get_extra_info("socket").fileno() < 0
 
         assert asyncio.run(ask())
+
+
+def test_nothing_asked_is_nothing_answered(tier: RedisTier) -> None:
+    assert tier.execute([]).values == []
+    assert tier.execute([]).run_id == tier.execute(PING).run_id
+
+
+async def test_nothing_asked_by_a_task_is_nothing_answered(tier: RedisTier) -> None:
+    assert (await tier.aexecute([])).values == []
+    assert (await tier.aexecute(PING)).values == [b"PONG"]
