@@ -76,7 +76,8 @@ class Row(msgspec.Struct, frozen=True):
     def ratio(self, peer: str) -> float | None:
         """Return ours / peer's, None when one of them could not be measured."""
         ours, theirs = self.samples.get(OURS), self.samples.get(peer)
-        if not isinstance(ours, Sample) or not isinstance(theirs, Sample):
+        if not isinstance(ours, Sample) or not isinstance(theirs, Sample) or not all(theirs.rounds):
+            # Who did nothing at all in a round is no measure.
             return None
         if len(ours.rounds) == len(theirs.rounds):
             return median(one / other for one, other in zip(ours.rounds, theirs.rounds, strict=True))

@@ -33,7 +33,7 @@ def _entries(bench: Bench, worker: Worker) -> Iterator[Row]:
     found: list[Answer] = []
     for size in sizes:
         bench.say(f"{size:,} entries")
-        found.append(worker.ask("entries", size, bench.often(40, 8)))
+        found.append(worker.ask("entries", size, bench.often(40, 5)))
         yield Row(
             id=f"growth.entries-{size}",
             what=f"A local hit among {size:,} entries, at random",
@@ -70,7 +70,7 @@ def _orders(bench: Bench, worker: Worker) -> Iterator[Row]:
         yield Row(
             id=f"growth.orders-{count}",
             what=f"A list of {count:,} active order{'s' if count > 1 else ''}",
-            samples=worker.ask("orders", f"other-{index:04}", bench.often(40, 6)),
+            samples=worker.ask("orders", f"other-{index:04}", bench.often(40, 3)),
             note="Cold: its orders and their lines are loaded from SQLite, and kept." if not index else "",
         )
 

@@ -70,3 +70,10 @@ def test_a_peer_that_cannot_has_no_ratio():
     unable = Row("local.row", "A row", {OURS: Sample((1.0,)), "peer": Unable("It has no lists.")})
 
     assert unable.ratio("peer") is None
+
+
+def test_a_peer_that_did_nothing_in_a_round_is_no_measure() -> None:
+    row = Row("a.b", "work", {OURS: Sample((4.0, 4.0)), "peer": Sample((0.0, 2.0))}, [Target("at least", 1.0, "peer")])
+
+    assert row.ratio("peer") is None
+    assert [outcome.verdict for outcome in row.outcomes()] == ["unable"]
