@@ -21,7 +21,7 @@ from caching.errors import RedisUnavailable
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.stamps import key_name_slot, region_slot, scope_name_slot
-from caching.tiers.links import WHO, run_id_of
+from caching.tiers.conversation import WHO, run_id_of
 from caching.tiers.redis import RedisTier
 
 __all__ = ["Listener", "TrackingRefused", "slots_told", "why_refused"]

@@ -7,27 +7,17 @@ import os
 import select
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
-from hiredis import ProtocolError, Reader, ReplyError, pack_command
-from redis import TimeoutError as RedisTimeoutError
-from redis.exceptions import RedisError
+from hiredis import ProtocolError, Reader
 
 from caching.errors import RedisUnavailable
-from caching.scripts import Command, command
+from caching.scripts import Command
+from caching.tiers.conversation import TIMEOUTS, TROUBLE, WHO, Replies, conversation, lost, packed, run_id_of
 
-__all__ = ["TROUBLE", "WHO", "AsyncLink", "Link", "Replies", "run_id_of"]
-
-# Answers that say: this server serves nobody now, or not us.
-_NO_SERVICE: Final = (
-    "READONLY", "CLUSTERDOWN", "NOPERM", "MISCONF", "BUSY", "NOREPLICAS", "NOAUTH", "LOADING", "MASTERDOWN",
-)  # fmt: skip
-
-#: What opening a connection and talking through it may raise; time-outs are among it.
-TROUBLE: Final = (RedisError, OSError, ProtocolError)
-_TIMEOUTS: Final = (TimeoutError, RedisTimeoutError)
+__all__ = ["AsyncLink", "Link"]
 
 # As much as is read at once. More would be taken from the system anew each time.
 _BUFFER_BYTES: Final = 128 * 1024
@@ -46,74 +36,9 @@ def _after_fork_in_child() -> None:
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
-Batch = list[tuple[Any, ...]]
-
 
 class _Closed(ConnectionError):
     """The connection was closed by this process: whoever asks through it may ask again, if anybody may."""
-
-
-class Replies(NamedTuple):
-    """The answers, in order, and the `run_id` of the server process in the role it then had."""
-
-    values: list[Any]
-    run_id: bytes
-
-
-def _exchange(commands: Sequence[Command]) -> Generator[Batch, list[Any], list[Any]]:
-    # The conversation, for both kinds of connection: a batch out, its answers in (an error is an answer, too).
-    answers = yield [each.wire() for each in commands]
-    unknown = [index for index, answer in enumerate(answers) if isinstance(answer, ReplyError) and _is_unknown(answer)]
-    if unknown:
-        again = yield [commands[index].wire(by_text=True) for index in unknown]
-        for index, answer in zip(unknown, again, strict=True):
-            answers[index] = answer
-    for answer in answers:
-        if isinstance(answer, ReplyError):
-            raise _refused(answer)
-    return answers
-
-
-def _is_unknown(answer: ReplyError) -> bool:
-    return str(answer).startswith("NOSCRIPT")
-
-
-def _refused(answer: ReplyError) -> RedisUnavailable:
-    """Return the error for an answer that says no: an outage when nobody is served."""
-    # Its first word alone: the rest may hold what was asked for.
-    word = str(answer).partition(" ")[0]
-    return RedisUnavailable(f"Redis refused a command: {word}", outage=word in _NO_SERVICE)
-
-
-def _lost(error: Exception) -> RedisUnavailable:
-    return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
-
-
-def _packed(batch: Batch) -> bytes:
-    return b"".join(map(pack_command, batch))
-
-
-def run_id_of(infos: Sequence[Any]) -> bytes:
-    """Return what tells this server process, in its present reign, from every other: from INFO server and replication.
-
-    Raises `RedisUnavailable` when the answers do not hold it.
-    """
-    found: dict[bytes, bytes] = {}
-    for info in infos:
-        for line in (info if isinstance(info, bytes) else b"").splitlines():
-            name, _, value = line.partition(b":")
-            found[name] = value.strip()
-    try:
-        # A primary that is demoted and promoted again keeps its run id, and not its replication id: what it holds then
-        # are values that another primary may have failed to delete. While demoted it keeps both for a while.
-        return b"/".join(found[name] for name in (b"run_id", b"role", b"master_replid"))
-    except KeyError:
-        message = "Redis does not tell its run id (INFO server, INFO replication); is the user allowed to run INFO?"
-        raise RedisUnavailable(message, outage=True) from None
-
-
-#: What every connection asks first.
-WHO = (command("INFO", "server").wire(), command("INFO", "replication").wire())
 
 
 class Link:
@@ -152,7 +77,7 @@ class Link:
             if self.run_id:
                 try:
                     return talk(*arguments)
-                except _TIMEOUTS:
+                except TIMEOUTS:
                     raise
                 except TROUBLE:
                     # The server closed a connection kept since an earlier request. Every command may be sent twice.
@@ -164,7 +89,7 @@ class Link:
             raise
         except TROUBLE as error:
             self.close()
-            raise _lost(error) from error
+            raise lost(error) from error
         except BaseException:
             # An interrupt leaves an answer unread that the next caller would take for its own.
             self.close()
@@ -174,14 +99,14 @@ class Link:
         self._connection.connect()
         self._socket = self._connection._sock
         self._reader = Reader(notEnoughData=_NOT_YET)
-        self.run_id = run_id_of(self._send(_packed(list(WHO)), len(WHO)))
+        self.run_id = run_id_of(self._send(packed(list(WHO)), len(WHO)))
 
     def _converse(self, commands: Sequence[Command], patience: float) -> Replies:
-        talk = _exchange(commands)
+        talk = conversation(commands)
         batch = next(talk)
         while True:
             try:
-                batch = talk.send(self._send(_packed(batch), len(batch), patience))
+                batch = talk.send(self._send(packed(batch), len(batch), patience))
             except StopIteration as done:
                 return Replies(done.value, self.run_id)
 
@@ -339,8 +264,8 @@ class AsyncLink:
             # As below, with less on the way of every hit.
             try:
                 return (await line.send(request, 1))[0], line.run_id
-            except _TIMEOUTS as error:
-                raise _lost(error) from error
+            except TIMEOUTS as error:
+                raise lost(error) from error
             except TROUBLE:
                 pass
         return await self._kept(partial(_ask, request), reign, gate)
@@ -359,8 +284,8 @@ class AsyncLink:
                 raise
             except TROUBLE as error:
                 # The server closed a connection kept since an earlier request. Every command may be sent twice.
-                if isinstance(error, _TIMEOUTS) or not (is_kept or isinstance(error, _Closed)):
-                    raise _lost(error) from error
+                if isinstance(error, TIMEOUTS) or not (is_kept or isinstance(error, _Closed)):
+                    raise lost(error) from error
                 line, is_kept = None, False
 
     async def _open(self, reign: int, gate: Callable[[], None]) -> _Line:
@@ -373,7 +298,7 @@ class AsyncLink:
             try:
                 await self._connection.connect()
                 line = _Line(self._connection._writer.transport, self._patience)
-                line.run_id = run_id_of(await line.send(_packed(list(WHO)), len(WHO)))
+                line.run_id = run_id_of(await line.send(packed(list(WHO)), len(WHO)))
             except BaseException:
                 await self._close()
                 raise
@@ -388,11 +313,11 @@ class AsyncLink:
 
 
 async def _converse(commands: Sequence[Command], line: _Line) -> Replies:
-    talk = _exchange(commands)
+    talk = conversation(commands)
     batch = next(talk)
     while True:
         try:
-            batch = talk.send(await line.send(_packed(batch), len(batch)))
+            batch = talk.send(await line.send(packed(batch), len(batch)))
         except StopIteration as done:
             return Replies(done.value, line.run_id)
 

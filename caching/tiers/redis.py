@@ -19,7 +19,8 @@ from caching.breaker import Breaker
 from caching.conf import conf
 from caching.errors import RedisUnavailable
 from caching.scripts import Command
-from caching.tiers.links import AsyncLink, Link, Replies
+from caching.tiers.conversation import Replies
+from caching.tiers.links import AsyncLink, Link
 
 __all__ = ["RedisTier", "Replies"]
 

@@ -1,0 +1,94 @@
+"""What is said to a Redis server, whatever kind of connection it goes through: batches, their answers, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, Final, NamedTuple
+
+from hiredis import ProtocolError, ReplyError, pack_command
+from redis import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
+
+from caching.errors import RedisUnavailable
+from caching.scripts import Command, command
+
+__all__ = ["TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "lost", "packed", "run_id_of"]
+
+# Answers that say: this server serves nobody now, or not us.
+_NO_SERVICE: Final = (
+    "READONLY", "CLUSTERDOWN", "NOPERM", "MISCONF", "BUSY", "NOREPLICAS", "NOAUTH", "LOADING", "MASTERDOWN",
+)  # fmt: skip
+
+#: What opening a connection and talking through it may raise; time-outs are among it.
+TROUBLE: Final = (RedisError, OSError, ProtocolError)
+TIMEOUTS: Final = (TimeoutError, RedisTimeoutError)
+
+Batch = list[tuple[Any, ...]]
+
+
+class Replies(NamedTuple):
+    """The answers, in order, and the `run_id` of the server process in the role it then had."""
+
+    values: list[Any]
+    run_id: bytes
+
+
+def conversation(commands: Sequence[Command]) -> Generator[Batch, list[Any], list[Any]]:
+    """Yield batches of commands, take their answers (an error is an answer, too) and return those to `commands`.
+
+    Raises `RedisUnavailable` when the server refuses one of them.
+    """
+    answers = yield [each.wire() for each in commands]
+    unknown = [index for index, answer in enumerate(answers) if isinstance(answer, ReplyError) and _is_unknown(answer)]
+    if unknown:
+        again = yield [commands[index].wire(by_text=True) for index in unknown]
+        for index, answer in zip(unknown, again, strict=True):
+            answers[index] = answer
+    for answer in answers:
+        if isinstance(answer, ReplyError):
+            raise _refused(answer)
+    return answers
+
+
+def _is_unknown(answer: ReplyError) -> bool:
+    return str(answer).startswith("NOSCRIPT")
+
+
+def _refused(answer: ReplyError) -> RedisUnavailable:
+    """Return the error for an answer that says no: an outage when nobody is served."""
+    # Its first word alone: the rest may hold what was asked for.
+    word = str(answer).partition(" ")[0]
+    return RedisUnavailable(f"Redis refused a command: {word}", outage=word in _NO_SERVICE)
+
+
+def lost(error: Exception) -> RedisUnavailable:
+    """Return the error for a server that did not answer."""
+    return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
+
+
+def packed(batch: Batch) -> bytes:
+    """Return the bytes that ask for all of the batch."""
+    return b"".join(map(pack_command, batch))
+
+
+def run_id_of(infos: Sequence[Any]) -> bytes:
+    """Return what tells this server process, in its present reign, from every other: from INFO server and replication.
+
+    Raises `RedisUnavailable` when the answers do not hold it.
+    """
+    found: dict[bytes, bytes] = {}
+    for info in infos:
+        for line in (info if isinstance(info, bytes) else b"").splitlines():
+            name, _, value = line.partition(b":")
+            found[name] = value.strip()
+    try:
+        # A primary that is demoted and promoted again keeps its run id, and not its replication id: what it holds then
+        # are values that another primary may have failed to delete. While demoted it keeps both for a while.
+        return b"/".join(found[name] for name in (b"run_id", b"role", b"master_replid"))
+    except KeyError:
+        message = "Redis does not tell its run id (INFO server, INFO replication); is the user allowed to run INFO?"
+        raise RedisUnavailable(message, outage=True) from None
+
+
+#: What every connection asks first.
+WHO = (command("INFO", "server").wire(), command("INFO", "replication").wire())
