@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     "LOCAL_MAX_BYTES": 128 * 1024 * 1024,
     # How long an answer of Redis may take; a request waits in vain once at most.
     "REDIS_BUDGET_SECONDS": 0.05,
+    # How long a thread looks out for an answer of Redis before it goes to sleep; 0: not at all.
+    "REDIS_SPIN_SECONDS": 0.0002,
     # With a Redis that cannot tell of changes (no tracking), other hosts' writes are seen after at most this long.
     "LOCAL_TTL_WITHOUT_TRACKING": 2.0,
     # Local copies are trusted for this long after the last answered ping to Redis was sent.

@@ -70,7 +70,7 @@ class RedisTier:
     def _link(self) -> Link:
         link: Link | None = getattr(self._threads, "link", None)
         if link is None or not link.serves(self._reign):
-            link = self._threads.link = Link(self.connection(), self._reign)
+            link = self._threads.link = Link(self.connection(), self._reign, conf.REDIS_SPIN_SECONDS)
         return link
 
     async def aexecute(self, commands: Sequence[Command]) -> Replies:

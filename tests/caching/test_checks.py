@@ -93,10 +93,11 @@ def test_jitter_must_leave_something_of_the_time_to_live(settings: Settings, jit
 
 
 @pytest.mark.parametrize("wait", [-0.1, "0.1", None])
-def test_waiting_for_a_lease_must_be_a_time(settings: Settings, wait: Any) -> None:
-    [error] = found(settings, LEASE_WAIT_SECONDS=wait)
+@pytest.mark.parametrize("name", ["LEASE_WAIT_SECONDS", "REDIS_SPIN_SECONDS"])
+def test_waiting_for_others_must_be_a_time(settings: Settings, name: str, wait: Any) -> None:
+    [error] = found(settings, **{name: wait})
 
-    assert (error.id, error.msg) == ("caching.E003", "CACHING['LEASE_WAIT_SECONDS'] must be a number, at least 0.")
+    assert (error.id, error.msg) == ("caching.E003", f"CACHING[{name!r}] must be a number, at least 0.")
 
 
 @pytest.mark.parametrize(
