@@ -69,6 +69,7 @@ class ListRegion(Region[Any], Generic[S]):
         use_cache: bool = True,
         counted: bool = True,
         decode: bool = False,  # noqa: ARG002 -- a list is made of what is decoded when somebody wants it
+        directly: bool = True,  # noqa: ARG002 -- Redis has no lists
     ) -> Steps[dict[Key, Entry]]:
         if use_cache:
             return (yield from _Composing(self, keys, counters=self.counters if counted else Counters()).steps())

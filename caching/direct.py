@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import msgspec
 from hiredis import ReplyError, pack_command
 
 from caching import epochs
 from caching.conf import conf
 from caching.envelope import Rejected, unpack
 from caching.errors import RedisUnavailable
-from caching.exchange import Lifetime
 from caching.keys import Key, Scope
-from caching.noting import Noted
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.stamps import Slots, slots_of
@@ -33,12 +32,16 @@ __all__ = ["ahit", "hit", "hits"]
 # So many times its cost before its end, nobody loads a value anew: the odds are one in 10 ** 17.
 _MOST_COSTS: Final = 40
 
+# The body of "there is no such row".
+_NO_ROW: Final = b"null"
 
-class _Route(NamedTuple):
-    """What follows from a key alone: itself, its name, slots, the names of its value and epoch, and the command."""
+
+class _Route(msgspec.Struct, frozen=True, gc=False):
+    """What follows from a key alone: itself, its name, scope, slots, the names of its value and epoch, the command."""
 
     key: Key
     name: str
+    scope: Scope
     slots: Slots
     value: str
     epoch: str
@@ -50,8 +53,9 @@ class _Route(NamedTuple):
 def _route(prefix: str, local_key: LocalKey) -> _Route:  # noqa: ARG001 -- the names begin with the prefix
     region, alias, org, *parts = local_key
     key = Key(region, org, parts, alias)
-    words: Any = ("MGET", epochs.guard_names(key)[0], epochs.wide_names(key.scope)[0])
-    return _Route(key, key.name, slots_of(key), words[1], words[2], pack_command(words))
+    scope = key.scope
+    words: Any = ("MGET", epochs.guard_names(key)[0], epochs.wide_names(scope)[0])
+    return _Route(key, key.name, scope, slots_of(key), words[1], words[2], pack_command(words))
 
 
 #: A route, and the epochs known and stamps noted before it was taken; a bare tuple, for it is made for every hit.
@@ -99,7 +103,7 @@ def _question(local_key: LocalKey) -> _Question | None:
     route = _route(conf.PREFIX, local_key)
     # First of all: a clear that comes between them makes stale what these epochs vouch for.
     noted = local.stamps.note(route.slots)
-    known = local.known_epochs(route.key.scope)
+    known = local.known_epochs(route.scope)
     if known is None:
         return None
     if local.now() >= local.trusted_until and not runtime.trust(local):
@@ -121,27 +125,10 @@ def _accepted(
     if raw is None or epoch is None:
         return None
     token = epochs.token(run_id, registry.fingerprint, (*known.upper, epoch))
-    try:
-        envelope = unpack(raw, route.name, region.schema, token)
-    except Rejected:
+    entry = _entry(region, route, stamps, raw, token, local.now(), decode)
+    if entry is None:
         return None
-    local_ttl, stale_for = region.spans
-    wall, soft, cost = runtime.clock.wall(), envelope.soft, envelope.cost
-    fresh = soft - wall
-    if fresh <= 0:
-        return None
-    entry = Entry(envelope.body, region.decode(envelope.body) if decode else UNDECODED)
-    entry.version = envelope.version
-    entry.may_be_kept = True
-    # As `Region.keep` does, which does it for more cases and takes longer.
-    ttl, usable = fresh, min(envelope.hard, soft + stale_for) - wall
-    if entry.value is None:
-        ttl = usable = min(ttl, conf.NEGATIVE_TTL)
-    ttl, now = min(ttl, local_ttl), local.now()
-    entry.place(route.key.local, route.slots, stamps, now + ttl, now + ttl, now + max(ttl, usable))
     local.put(entry, may_fold=True)
-    if fresh < cost * _MOST_COSTS and lead(cost) >= fresh:
-        runtime.refresher.refresh(region, route.key)
     counters = region.counters
     counters.redis_hits += 1
     counters.redis_ns += time.perf_counter_ns() - began
@@ -150,68 +137,88 @@ def _accepted(
     return entry
 
 
-def hits(
+def _entry(
     region: Region[Any],
-    keys: Sequence[Key],
-    keep: Callable[[Sequence[tuple[Key, Entry, Noted, Lifetime]]], None],
-    *,
-    decode: bool = False,
-) -> Steps[dict[Key, Entry]]:
-    """Return the steps that find what plain hits Redis has for these keys, in one round trip; the rest is left out.
+    route: _Route,
+    stamps: tuple[int, int, int],
+    raw: bytes,
+    token: bytes,
+    now: float,
+    decode: bool,
+) -> Entry | None:
+    """Return the entry that Redis answered with, placed; None when it is of no use, or expired."""
+    try:
+        envelope = unpack(raw, route.name, region.schema, token)
+    except Rejected:
+        return None
+    soft, wall, body = envelope.soft, runtime.clock.wall(), envelope.body
+    fresh = soft - wall
+    if fresh <= 0:
+        return None
+    local_ttl, stale_for = region.spans
+    usable = min(envelope.hard, soft + stale_for) - wall
+    ttl = fresh if fresh < local_ttl else local_ttl
+    if body == _NO_ROW:
+        ttl = usable = min(ttl, conf.NEGATIVE_TTL)
+    until = now + ttl
+    key_slot, scope_slot, region_slot = route.slots
+    key_stamp, scope_stamp, region_stamp = stamps
+    entry = Entry(
+        body, region.decode(body) if decode else UNDECODED, (), envelope.version, True, route.key.local,
+        key_slot, scope_slot, region_slot, key_stamp, scope_stamp, region_stamp,
+        until, until, now + usable if usable > ttl else until,
+    )  # fmt: skip
+    cost = envelope.cost
+    if fresh < cost * _MOST_COSTS and lead(cost) >= fresh:
+        runtime.refresher.refresh(region, route.key)
+    return entry
 
-    `keep` is called with them, what was noted before they were asked for and how long they may be used. With `decode`
-    they have their snapshots.
+
+def hits(region: Region[Any], local_keys: Sequence[LocalKey], *, decode: bool = False) -> Steps[list[Entry | None]]:
+    """Return the steps that find what plain hits Redis has for these keys, in one round trip, and keep it here.
+
+    There is an entry, or None, for each key, in their order. With `decode` they have their snapshots.
     """
+    found: list[Entry | None] = [None] * len(local_keys)
     redis, local = runtime.redis, runtime.local
     if redis is None or local is None or open_notes or not runtime.hears_changes:
-        return {}
+        return found
     now = local.now()
     if now >= local.trusted_until and not runtime.trust(local):
-        return {}
+        return found
     prefix, note = conf.PREFIX, local.stamps.note
-    routes = [_route(prefix, key.local) for key in keys]
-    # The caller's own keys: comparing them with equal ones takes time.
-    asked = [(key, route, Noted(route.slots, note(route.slots), now)) for key, route in zip(keys, routes, strict=True)]
+    routes = [_route(prefix, key) for key in local_keys]
+    asked = [(index, route, note(route.slots)) for index, route in enumerate(routes)]
+    # Only now, as above.
     pending = local.stamps.pending_slots()
     if pending:
         asked = [each for each in asked if not pending.intersection(each[1].slots)]
-        if not asked:
-            return {}
+    if not asked:
+        return found
     epochs_asked = _Epochs(local)
-    for _, route, noted in asked:
-        epochs_asked.add(route, noted)
+    for _, route, stamps in asked:
+        if route.epoch not in epochs_asked.names:
+            epochs_asked.add(route, stamps)
     names = list(epochs_asked.names)
     words: Any = ("MGET", *[route.value for _, route, _ in asked], *names)
     try:
         answer, run_id = yield Fetch(pack_command(words))
     except RedisUnavailable:
-        return {}
+        return found
     if isinstance(answer, ReplyError):
-        return {}
+        return found
     tokens = epochs_asked.tokens(run_id, dict(zip(names, answer[len(asked) :], strict=True)))
-    schema, decoded, now, stale_for = region.schema, region.decode, runtime.clock.wall(), region.stale_for
-    found: list[tuple[Key, Entry, Noted, Lifetime]] = []
-    for (key, route, noted), raw in zip(asked, answer, strict=False):
+    # From now on, and not from before: the answer may have taken its time.
+    now = local.now()
+    kept: list[Entry] = []
+    for (index, route, stamps), raw in zip(asked, answer, strict=False):
         token = tokens.get(route.epoch)
-        if raw is None or token is None:
-            continue
-        try:
-            envelope = unpack(raw, route.name, schema, token)
-        except Rejected:
-            continue
-        soft = envelope.soft
-        if soft > now:
-            body = envelope.body
-            entry = Entry(body, decoded(body) if decode else UNDECODED)
-            entry.version = envelope.version
-            entry.may_be_kept = True
-            life = Lifetime(soft - now, min(envelope.hard, soft + stale_for) - now, envelope.cost)
-            found.append((key, entry, noted, life))
-    keep(found)
-    for key, _, _, life in found:
-        if _is_early(life):
-            runtime.refresher.refresh(region, key)
-    return {key: entry for key, entry, _, _ in found}
+        if raw is not None and token is not None:
+            entry = found[index] = _entry(region, route, stamps, raw, token, now, decode)
+            if entry is not None:
+                kept.append(entry)
+    local.put_many(kept, may_fold=True)
+    return found
 
 
 class _Epochs:
@@ -223,35 +230,29 @@ class _Epochs:
         self._local = local
         # By the name of the scope's own epoch, which is asked for with every value.
         self._known: dict[str, KnownEpochs] = {}
-        self._unknown: dict[str, tuple[Scope, tuple[str, ...], Noted]] = {}
+        self._unknown: dict[str, tuple[_Route, tuple[str, ...], tuple[int, int, int]]] = {}
 
-    def add(self, route: _Route, noted: Noted) -> None:
-        if route.epoch in self.names:
-            return
+    def add(self, route: _Route, stamps: tuple[int, int, int]) -> None:
+        """Add a scope that is not among them, by one of its keys and what was noted for it."""
         self.names[route.epoch] = None
-        scope = route.key.scope
-        known = self._local.known_epochs(scope)
+        known = self._local.known_epochs(route.scope)
         if known is not None:
             self._known[route.epoch] = known
         else:
-            upper = epochs.epoch_names(scope)[:-1]
-            self._unknown[route.epoch] = scope, upper, noted
+            upper = epochs.epoch_names(route.scope)[:-1]
+            self._unknown[route.epoch] = route, upper, stamps
             self.names.update(dict.fromkeys(upper))
 
     def tokens(self, run_id: bytes, found: Mapping[str, Any]) -> dict[str, bytes]:
         """Return the token of each scope whose epochs all exist, by the name of its own epoch."""
-        for own, (scope, names, noted) in self._unknown.items():
+        for own, (route, names, stamps) in self._unknown.items():
             upper = tuple(found[name] for name in names)
             if None not in upper:
-                known = self._known[own] = KnownEpochs(run_id, upper, noted.slots, noted.stamps)
-                self._local.learn_epochs(scope, known)
+                known = self._known[own] = KnownEpochs(run_id, upper, route.slots, stamps)
+                self._local.learn_epochs(route.scope, known)
         declarations, token = registry.fingerprint, epochs.token
         return {
             own: token(run_id, declarations, (*known.upper, found[own]))
             for own, known in self._known.items()
             if known.run_id == run_id and found[own] is not None
         }
-
-
-def _is_early(life: Lifetime) -> bool:
-    return life.fresh < life.cost * _MOST_COSTS and lead(life.cost) >= life.fresh

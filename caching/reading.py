@@ -17,7 +17,6 @@ from caching.errors import RedisUnavailable
 from caching.exchange import Exchange, Lifetime, lifetime_left
 from caching.flights import NOTHING, Landing, Seat
 from caching.keys import Key
-from caching.noting import Noted
 from caching.runtime import runtime
 from caching.sharing import Sharing
 from caching.snapshots import encode
@@ -60,8 +59,11 @@ class Reading(Sharing):
 
     # --- three ways to read -------------------------------------------------------------------------------------------
 
-    def steps(self, *, decode: bool = False) -> Steps[dict[Key, Entry]]:
-        """Find an entry for every key; with `decode`, with its snapshot if Redis has it."""
+    def steps(self, *, decode: bool = False, directly: bool = True) -> Steps[dict[Key, Entry]]:
+        """Find an entry for every key; with `decode`, with its snapshot if Redis has it.
+
+        Plain hits are taken `directly` from Redis, unless the caller has tried that.
+        """
         began = time.perf_counter_ns()
         dirty: set[Key] = set()
         if open_notes and self._keys:
@@ -69,12 +71,13 @@ class Reading(Sharing):
         if self._uses_local:
             self._find_here([key for key in self._keys if key not in dirty])
         wanted = [key for key in self._keys if key not in self._entries]
-        if len(wanted) > 1 and self.finds_directly:
+        if len(wanted) > 1 and directly and self.finds_directly and self._uses_local:
             # One key alone was looked for by whoever reads it.
-            found = yield from direct.hits(self._region, wanted, self._keep_found, decode=decode)
-            self._entries.update(found)
-            self._counters.redis_hits += len(found)
-            wanted = [key for key in wanted if key not in found]
+            found = yield from direct.hits(self._region, [key.local for key in wanted], decode=decode)
+            hits = {key: entry for key, entry in zip(wanted, found, strict=True) if entry is not None}
+            self._entries.update(hits)
+            self._counters.redis_hits += len(hits)
+            wanted = [key for key in wanted if key not in hits]
         if wanted:
             yield from self._find(wanted, dirty)
             self._count(time.perf_counter_ns() - began, len(wanted))
@@ -262,14 +265,6 @@ class Reading(Sharing):
             entry.expires = runtime.clock.now() + life.fresh
         elif self._tier is not None and key in self._noted:
             self._region.keep(key, entry, self._noted[key], life, self._tier)
-
-    def _keep_found(self, found: Sequence[tuple[Key, Entry, Noted, Lifetime]]) -> None:
-        if not self._uses_local:
-            now = runtime.clock.now()
-            for _, entry, _, life in found:
-                entry.expires = now + life.fresh
-        elif self._tier is not None:
-            self._region.keep_many(found, self._tier)
 
     # --- fail-safe ----------------------------------------------------------------------------------------------------
 

@@ -182,7 +182,9 @@ class Region(Generic[S]):
                         and entry.value is not UNDECODED
                         and (counters.local_hits + 1) & SAMPLE_MASK
                     ):
-                        entry.visited = True
+                        # Storing it takes three times as long as looking.
+                        if not entry.visited:
+                            entry.visited = True
                         counters.local_hits += 1
                         return entry.value  # type: ignore[no-any-return]
             entry = self.hit(local_key)
@@ -208,25 +210,48 @@ class Region(Generic[S]):
 
     def get_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
         """Return the snapshots of many keys, given as `(org, *parts)`, in that order: one round trip, one query."""
-        keys = [Key(self.name, org, parts, using) for org, *parts in names]
-        return self._named(keys, drive(self.read(keys, decode=True)))
+        return drive(self._many(names, using))
 
     async def aget_many(self, names: Iterable[Name], *, using: str = DEFAULT_DB_ALIAS) -> dict[Name, S | None]:
         """`get_many` for coroutines."""
-        keys = [Key(self.name, org, parts, using) for org, *parts in names]
-        return self._named(keys, await adrive(self.read(keys, decode=True)))
+        return await adrive(self._many(names, using))
+
+    def _many(self, names: Iterable[Name], using: str) -> Steps[dict[Name, S | None]]:
+        # Plain hits first, which need no more than their local keys.
+        entries: dict[Name, Entry | None] = dict.fromkeys(map(tuple, names))
+        is_plain = not (open_notes or self.is_composed)
+        if is_plain:
+            hit, first = self.hit, (self.name, using)
+            for name in entries:
+                entries[name] = hit(first + name)
+            missing = [name for name, entry in entries.items() if entry is None]
+            found = yield from direct.hits(self, [first + name for name in missing], decode=True)
+            entries.update(zip(missing, found, strict=True))
+            self.counters.redis_hits += len(found) - found.count(None)
+        rest = {name: Key(self.name, name[0], name[1:], using) for name, entry in entries.items() if entry is None}
+        if rest:
+            read = yield from self.read(list(rest.values()), decode=True, directly=not is_plain)
+            entries.update({name: read[key] for name, key in rest.items()})
+        return {name: self.value(entry) for name, entry in entries.items() if entry is not None}
 
     def read(
-        self, keys: Sequence[Key], *, use_cache: bool = True, counted: bool = True, decode: bool = False
+        self,
+        keys: Sequence[Key],
+        *,
+        use_cache: bool = True,
+        counted: bool = True,
+        decode: bool = False,
+        directly: bool = True,
     ) -> Steps[dict[Key, Entry]]:
         """Return the steps that find an entry for each of the keys, all of one database.
 
         With `decode` the caller is going to want the snapshots: those that Redis has are made at once. With
-        `counted=False` they are no requests in the statistics: nobody asked, the cache is being filled.
+        `counted=False` they are no requests in the statistics: nobody asked, the cache is being filled. With
+        `directly=False` the caller has looked for plain hits.
         """
         if use_cache:
             counters = self.counters if counted else Counters()
-            return (yield from Reading(self, keys, counters=counters).steps(decode=decode))
+            return (yield from Reading(self, keys, counters=counters).steps(decode=decode, directly=directly))
         loaded = yield Load(self, keys)
         return {key: Entry(encode(value), value) for key, value in loaded.checked().items()}
 
@@ -265,9 +290,6 @@ class Region(Generic[S]):
         key = Key(self.name, org, parts, alias)
         return (yield from self.read([key], use_cache=use_cache))[key]
 
-    def _named(self, keys: Iterable[Key], entries: dict[Key, Entry]) -> dict[Name, S | None]:
-        return {(key.org, *key.parts): self.value(entries[key]) for key in keys}
-
     def hit(self, local_key: tuple[Any, ...]) -> Entry | None:
         """Return the valid entry in local memory, if there is one; callers see to their own transaction.
 
@@ -287,7 +309,8 @@ class Region(Generic[S]):
                 and values[entry.scope_slot] == entry.scope_stamp
                 and values[entry.region_slot] == entry.region_stamp
             ):
-                entry.visited = True
+                if not entry.visited:
+                    entry.visited = True
                 counters = self.counters
                 counters.local_hits += 1
                 if not counters.local_hits & SAMPLE_MASK:
@@ -326,17 +349,6 @@ class Region(Generic[S]):
         self._place(key, entry, noted, life, tier.now())
         # A composed list has the value of another region's entries.
         tier.put(entry, may_fold=not self.is_composed)
-
-    def keep_many(self, kept: Sequence[tuple[Key, Entry, Noted, Lifetime]], tier: LocalTier) -> None:
-        """Do what `keep` does for entries that Redis told together, while other hosts' changes are heard of."""
-        now, local_ttl = tier.now(), self.local_ttl
-        for key, entry, noted, life in kept:
-            fresh, usable = life.fresh, life.usable
-            if entry.value is None:
-                fresh = usable = min(fresh, conf.NEGATIVE_TTL)
-            ttl = fresh if fresh < local_ttl else local_ttl
-            entry.place(key.local, noted.slots, noted.stamps, now + ttl, now + ttl, now + max(ttl, usable))
-        tier.put_many([entry for _, entry, _, _ in kept], may_fold=not self.is_composed)
 
     def _place(self, key: Key, entry: Entry, noted: Noted, life: Lifetime, now: float) -> None:
         ttl, usable = min(self.local_ttl, life.fresh), life.usable

@@ -6,6 +6,8 @@ from hashlib import blake2b
 from math import inf
 from typing import Any, Final
 
+import msgspec
+
 from caching.stamps import Slots
 
 __all__ = ["UNDECODED", "Entry", "LocalKey"]
@@ -16,37 +18,43 @@ UNDECODED: Final = object()
 LocalKey = tuple[Any, ...]
 
 
-class Entry:
+class Entry(msgspec.Struct, eq=False):
     """One value: its JSON, its snapshot (decoded at most once) and what it is valid under.
 
     `until` is the clock's `now` after which it is no plain hit, `expires` that after which it is too old, and `usable`
     that after which it may not even stand in while the database fails. `stale` marks what was handed out as such a
     stand-in. `may_be_kept` says that Redis had or accepted it (or that there is no Redis); `parts` are the entries a
-    list is composed of; `version` is the snapshot's own if that is known without decoding it. What follows belongs to
-    the tier that keeps it: `size` (0: none does), `may_fold`, `visited`.
+    list is composed of; `version` is the snapshot's own if that is known without decoding it. `visited`, `may_fold`,
+    `size` (0: none does), `newer` and `older` belong to the tier that keeps it.
     """
 
-    __slots__ = (
-        "_etag", "body", "expires", "key", "key_slot", "key_stamp", "may_be_kept", "may_fold", "newer", "older",
-        "parts", "region_slot", "region_stamp", "scope_slot", "scope_stamp", "size", "stale", "until", "usable",
-        "value", "version", "visited",
-    )  # fmt: skip
+    body: bytes
+    value: Any = UNDECODED
+    parts: tuple[Entry, ...] = ()
+    version: int | None = None
+    may_be_kept: bool = False
+    # Until it is placed it is found under nothing, and has no end.
+    key: LocalKey = ()
+    key_slot: int = 0
+    scope_slot: int = 0
+    region_slot: int = 0
+    key_stamp: int = 0
+    scope_stamp: int = 0
+    region_stamp: int = 0
+    until: float = inf
+    expires: float = inf
+    usable: float = inf
+    stale: bool = False
+    visited: bool = False
+    may_fold: bool = False
+    size: int = 0
+    newer: Entry | None = None
+    older: Entry | None = None
+    _etag: str | None = None
 
-    def __init__(self, body: bytes, value: Any = UNDECODED, *, parts: tuple[Entry, ...] = ()) -> None:
-        self.body = body
-        self.value = value
-        self.parts = parts
-        self.version: int | None = None
-        # Until it is placed it has no end.
-        self.expires = inf
-        self.may_be_kept = False
-        self.stale = False
-        self._etag: str | None = None
-        self.visited = False
-        self.may_fold = False
-        self.size = 0
-        self.newer: Entry | None = None
-        self.older: Entry | None = None
+    def __repr__(self) -> str:
+        # Not its fields: they hold people's data, and the entries beside it.
+        return f"<Entry of {len(self.body)} bytes>"
 
     @property
     def etag(self) -> str:
@@ -74,8 +82,4 @@ class Entry:
 
     def stand_in(self) -> Entry:
         """Return a copy for a caller who gets no better one: marked stale, never kept."""
-        copy = Entry(self.body, self.value, parts=self.parts)
-        copy.stale = True
-        copy.may_be_kept = self.may_be_kept
-        copy.version = self.version
-        return copy
+        return Entry(self.body, self.value, self.parts, self.version, self.may_be_kept, stale=True)

@@ -6,7 +6,7 @@ from math import floor
 from struct import Struct
 from typing import Final
 
-from caching.tiers.entry import Entry, LocalKey
+from caching.tiers.entry import UNDECODED, Entry, LocalKey
 from caching.tiers.packed import PackedRecords
 
 __all__ = ["FoldedEntries"]
@@ -74,18 +74,15 @@ class FoldedEntries(PackedRecords):
         key_stamp, scope_stamp, region_stamp = stamps[key_slot], stamps[scope_slot], stamps[region_slot]
         if (key_stamp + scope_stamp + region_stamp) & _STAMP_MASK != stamp_sum:
             return None
-        entry = Entry(record[_HEAD:])
-        # Nothing else is folded.
-        entry.may_be_kept = True
-        # What `Entry.place` does, which is a third slower for this case.
-        entry.key = key
-        entry.key_slot, entry.scope_slot, entry.region_slot = key_slot, scope_slot, region_slot
-        entry.key_stamp, entry.scope_stamp, entry.region_stamp = key_stamp, scope_stamp, region_stamp
         birth = self._birth
-        entry.until = birth + until / _TICKS_PER_SECOND
-        entry.expires = birth + (until + to_expires) / _TICKS_PER_SECOND
-        entry.usable = birth + usable / _TICKS_PER_SECOND
-        return entry
+        # Nothing that may not be kept is folded.
+        return Entry(
+            record[_HEAD:], UNDECODED, (), None, True, key,
+            key_slot, scope_slot, region_slot, key_stamp, scope_stamp, region_stamp,
+            birth + until / _TICKS_PER_SECOND,
+            birth + (until + to_expires) / _TICKS_PER_SECOND,
+            birth + usable / _TICKS_PER_SECOND,
+        )  # fmt: skip
 
     def region_of(self, record: bytes) -> str:
         """Return the region whose entry that record was."""

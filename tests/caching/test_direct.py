@@ -62,8 +62,8 @@ def forget_values_here() -> None:
 
 def plain_hits(*keys: Key) -> dict[str, str]:
     """Ask for the keys at once on the direct way alone; return the names that were found."""
-    found = drive(direct.hits(shop, keys, lambda *_: None))
-    return {key.org: shop.value(entry).name for key, entry in found.items()}  # type: ignore[union-attr]
+    found = drive(direct.hits(shop, [key.local for key in keys]))
+    return {key.org: shop.value(entry).name for key, entry in zip(keys, found, strict=True) if entry is not None}  # type: ignore[union-attr]
 
 
 def test_a_hit_is_one_question_and_is_kept_in_local_memory(asked: list[str]) -> None:
@@ -89,6 +89,45 @@ def test_many_hits_are_one_question_and_are_kept_in_local_memory(asked: list[str
     shop.get_many(names)
     assert asked == ["ask"]
     assert (shop.counters.redis_hits, shop.counters.local_hits, shop.counters.loads) == (2, 2, 0)
+
+
+def test_of_many_each_is_found_where_it_is_and_nothing_is_looked_for_twice(asked: list[str]) -> None:
+    Shop.objects.create(slug="late", name="late")
+    shop.get("corner")
+    asked.clear()
+    names = [("nowhere",), ("rival",), ("late",), ("corner",), ("rival",)]
+    found = shop.get_many(names)
+    assert [(name, value and value.name) for name, value in found.items()] == [
+        (("nowhere",), None),
+        (("rival",), "rival"),
+        (("late",), "late"),
+        (("corner",), "old"),
+    ]
+    assert asked.count("ask") == 1, "what the direct way has not found is not looked for there again"
+    assert asked[0] == "ask"
+    counters = shop.counters
+    assert (counters.local_hits, counters.redis_hits, counters.misses) == (1, 2, 2)
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("decode", [False, True])
+def test_that_there_is_no_row_is_remembered_no_longer_for_being_found_directly(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, many: bool, decode: bool
+) -> None:
+    shop.get("nowhere")
+    forget_values_here()
+    # In place: what this process knows of epochs stays.
+    monkeypatch.setitem(settings.CACHING, "NEGATIVE_TTL", 1.0)
+    local = runtime.local
+    assert local is not None
+    nowhere = Key("shop", "nowhere").local
+    if many:
+        entry = drive(direct.hits(shop, [nowhere, KEY.local], decode=decode))[0]
+    else:
+        entry = direct.hit(shop, nowhere, decode=decode)
+    assert entry is not None
+    assert shop.value(entry) is None
+    assert entry.usable == entry.until <= local.now() + 1.0
 
 
 def test_many_hits_of_scopes_nobody_knows_are_one_question_too(asked: list[str]) -> None:
