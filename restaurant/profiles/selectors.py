@@ -1,10 +1,32 @@
 """Reads of profiles and memberships, straight from the database."""
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
+from django.db import router
+from django.db.models import CharField, UUIDField
+from rest_framework.authtoken.models import Token
+
+from restaurant.compiled import CompiledQuery
 from restaurant.profiles.exceptions import ProfileNotFoundError
-from restaurant.profiles.models import BusinessProfile, Membership
+from restaurant.profiles.models import BusinessProfile, Membership, User
+
+_TOKEN_FIELDS: Final = [field.attname for field in Token._meta.concrete_fields]
+_USER_FIELDS: Final = [field.attname for field in User._meta.concrete_fields]
+
+# Both are asked with every request of the API, whose answer may have cost less than building one of them.
+_TOKENS: Final = CompiledQuery(
+    Token,
+    lambda key: Token.objects.filter(key=key).values_list(*_TOKEN_FIELDS, *[f"user__{name}" for name in _USER_FIELDS]),
+    key=CharField(),
+)
+_ROLES: Final = CompiledQuery(
+    Membership,
+    lambda user_id, org_id: Membership.objects.filter(user_id=user_id, org_id=org_id).values_list("role"),
+    user_id=UUIDField(),
+    org_id=CharField(),
+)
 
 
 def profile_get(*, org_id: str, using: str | None = None) -> BusinessProfile | None:
@@ -33,9 +55,18 @@ def profile_org_ids(*, among: Iterable[str] | None = None, using: str | None = N
 
 def membership_role(*, user_id: UUID, org_id: str, using: str | None = None) -> str | None:
     """Return the user's role in the organisation, None for a stranger."""
-    roles = Membership.objects.using(using).filter(user_id=user_id, org_id=org_id).values_list("role", flat=True)
-    # There is one at most: first() would have the database sort, and Django build, what nobody needs on every request.
-    return next(iter(roles), None)
+    return next((role for (role,) in _ROLES.rows(using=using, user_id=user_id, org_id=org_id)), None)
+
+
+def token_get(*, key: str, using: str | None = None) -> Token | None:
+    """Return the token with its user (one query), None when nobody has it."""
+    rows = _TOKENS.rows(using=using, key=key)
+    if not rows:
+        return None
+    alias, columns = using or router.db_for_read(Token), len(_TOKEN_FIELDS)
+    token = Token.from_db(alias, _TOKEN_FIELDS, rows[0][:columns])
+    token.user = User.from_db(alias, _USER_FIELDS, rows[0][columns:])
+    return token
 
 
 def memberships_of_user(*, user_id: UUID, using: str | None = None) -> list[Membership]:

@@ -2,14 +2,17 @@
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
+from rest_framework.authtoken.models import Token
 
 from restaurant.profiles.exceptions import ProfileNotFoundError
+from restaurant.profiles.models import User
 from restaurant.profiles.selectors import (
     membership_role,
     memberships_of_user,
     profile_get,
     profile_required,
     profiles_get,
+    token_get,
 )
 from tests.factories import BusinessProfileFactory, MembershipFactory, UserFactory
 
@@ -38,6 +41,23 @@ def test_a_role_is_known_and_a_stranger_has_none() -> None:
     membership = MembershipFactory(role="kitchen")
     assert membership_role(user_id=membership.user_id, org_id=membership.org_id) == "kitchen"
     assert membership_role(user_id=UserFactory().pk, org_id=membership.org_id) is None
+
+
+def test_a_token_comes_with_its_user(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    user = UserFactory(email="ada@example.com", last_name="Lovelace")
+    token = Token.objects.create(user=user)
+    Token.objects.create(user=UserFactory())
+    with django_assert_num_queries(1):
+        found = token_get(key=token.key)
+        assert found is not None
+        assert (found, found.user) == (token, user)
+    known = User.objects.filter(pk=user.pk).values().get()
+    assert {name: getattr(found.user, name) for name in known} == known
+    assert (found.created, found._state.adding, found.user._state.db) == (token.created, False, "default")
+
+
+def test_what_is_no_token_is_none() -> None:
+    assert token_get(key="nobody's", using="default") is None
 
 
 def test_the_memberships_of_a_user_come_with_their_organisations(
