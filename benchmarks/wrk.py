@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -52,13 +55,22 @@ def absence() -> Unable | None:
     return None if shutil.which("wrk") else Unable("wrk is not installed (Debian: apt install wrk).")
 
 
-def shoot(base: str, token: str, addresses: Sequence[str], *, seconds: int) -> Shot:
+def shoot(base: str, token: str, addresses: Sequence[str], *, seconds: float) -> Shot:
     """Ask for the addresses by turns, over kept connections, for so many seconds; the process ends in any case."""
-    options = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", _TIMEOUT]
-    done = subprocess.run(  # noqa: S603 -- our own arguments
-        ["wrk", *options, "--script", str(_SCRIPT), base, "--", token, *addresses],  # noqa: S607 -- where the system has it
-        capture_output=True,
-        timeout=seconds + _END_SECONDS,
-        check=True,
-    )
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Shot)
+    whole = math.ceil(seconds)
+    options = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{whole}s", "--timeout", _TIMEOUT]
+    command = ["wrk", *options, "--script", str(_SCRIPT), base, "--", token, *addresses]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 -- our own arguments
+        try:
+            if seconds < whole:
+                # It is told whole seconds only; interrupted it ends, and says what it has found so far.
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(seconds)
+                process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=whole + _END_SECONDS)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, said)
+    return msgspec.json.decode(said.splitlines()[-1], type=Shot)

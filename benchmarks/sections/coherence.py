@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Final
 
@@ -65,9 +66,14 @@ def rows(bench: Bench) -> Iterator[Row]:
     """Yield how soon writes are seen, what they cost, the list after an update, and the start-up."""
     database = bench.place.database_copy("coherence")
     yield from _seen(bench, database)
-    yield from _written(bench, database)
-    yield from _listed(bench, database)
-    yield from _started(bench)
+    # Both at once: to start takes a process longer than most of what it is asked.
+    with (
+        _worker(bench, _WRITES, database, "writers-host") as worker,
+        _worker(bench, _WRITES, database, "host", REDIS_URL="") as alone,
+    ):
+        yield from _written(bench, worker, alone)
+        yield from _listed(bench, worker)
+    yield from _startup(bench)
 
 
 def _worker(bench: Bench, module: str, database: str, host: str, **environment: str) -> Worker:
@@ -165,70 +171,47 @@ def _moment(answer: Answer, name: str) -> float:
 # --- what a write costs -----------------------------------------------------------------------------------------------
 
 
-def _written(bench: Bench, database: str) -> Iterator[Row]:
+def _written(bench: Bench, worker: Worker, alone: Worker) -> Iterator[Row]:
     bench.say("what a write costs")
+    trips = worker.ask("trips of profile", bench.often(20, 3))
+    yield _count("trips", "Round trips to Redis added by a save of one profile", trips, 2, _TRIPS_NOTE)
+    trips = worker.ask("trips of orders", bench.often(5, 1))
+    yield _count("trips-100", f"Those added by a transaction that changes {ACTIVE} orders", trips, 2, _TRIPS_NOTE)
     rounds = bench.often(300, 30)
-    with _worker(bench, _WRITES, database, "writers-host") as worker:
-        yield Row(
-            id="coherence.trips",
-            what="Round trips to Redis added by a save of one profile",
-            samples=worker.ask("trips of profile", bench.often(20, 3)),
-            targets=[Target("limit", 2)],
-            unit="x",
-            note=_TRIPS_NOTE,
-        )
-        yield Row(
-            id="coherence.trips-100",
-            what=f"Those added by a transaction that changes {ACTIVE} orders",
-            samples=worker.ask("trips of orders", bench.often(5, 1)),
-            targets=[Target("limit", 2)],
-            unit="x",
-            note=_TRIPS_NOTE,
-        )
-        yield Row(
-            id="coherence.write",
-            what="A save of one profile, marked in Redis and for the host",
-            samples=worker.ask("saves", rounds),
-            note=_SAVE_NOTE,
-        )
-    with _worker(bench, _WRITES, database, "host", REDIS_URL="") as worker:
-        yield Row(
-            id="coherence.write-local",
-            what="The same without Redis: marked for the host alone",
-            samples=worker.ask("saves", rounds),
-            note=_SAVE_NOTE,
-        )
+    yield Row(
+        id="coherence.write",
+        what="A save of one profile, marked in Redis and for the host",
+        samples=worker.ask("saves", rounds),
+        note=_SAVE_NOTE,
+    )
+    yield Row(
+        id="coherence.write-local",
+        what="The same without Redis: marked for the host alone",
+        samples=alone.ask("saves", rounds),
+        note=_SAVE_NOTE,
+    )
+
+
+def _count(short: str, what: str, samples: Answer, most: float, note: str) -> Row:
+    """Return the row of something that is counted, of which there may be so many at most."""
+    return Row(f"coherence.{short}", what, samples, [Target("limit", most)], unit="x", note=note)
 
 
 # --- a list of which one item has changed -----------------------------------------------------------------------------
 
 
-def _listed(bench: Bench, database: str) -> Iterator[Row]:
+def _listed(bench: Bench, worker: Worker) -> Iterator[Row]:
     bench.say("a list after an update")
-    with _worker(bench, _WRITES, database, "writers-host") as worker:
-        yield Row(
-            id="coherence.list-update",
-            what=f"{ACTIVE} active orders, read after one was updated",
-            samples=worker.ask("list updates", bench.often(40, 6)),
-            targets=[Target("at most", 0.10, COLD)],
-            note=_LIST_NOTE,
-        )
-        yield Row(
-            id="coherence.list-queries",
-            what="Queries of that read",
-            samples=worker.ask("list queries", bench.often(10, 2)),
-            targets=[Target("limit", 3)],
-            unit="x",
-            note=_QUERIES_NOTE,
-        )
-        yield Row(
-            id="coherence.list-rows",
-            what="Rows of orders that it loads",
-            samples=worker.ask("list rows", bench.often(10, 2)),
-            targets=[Target("limit", 1)],
-            unit="x",
-            note=_QUERIES_NOTE,
-        )
+    yield Row(
+        id="coherence.list-update",
+        what=f"{ACTIVE} active orders, read after one was updated",
+        samples=worker.ask("list updates", bench.often(40, 6)),
+        targets=[Target("at most", 0.10, COLD)],
+        note=_LIST_NOTE,
+    )
+    rounds = bench.often(10, 2)
+    yield _count("list-queries", "Queries of that read", worker.ask("list queries", rounds), 3, _QUERIES_NOTE)
+    yield _count("list-rows", "Rows of orders that it loads", worker.ask("list rows", rounds), 1, _QUERIES_NOTE)
 
 
 # --- start-up ---------------------------------------------------------------------------------------------------------
@@ -241,9 +224,9 @@ class Startup(msgspec.Struct, frozen=True):
     redis: int
 
 
-def _started(bench: Bench) -> Iterator[Row]:
+def _startup(bench: Bench) -> Iterator[Row]:
     bench.say("start-up")
-    with_it, without = startups(bench.place, rounds=bench.often(12, 3))
+    with_it, without = startups(bench.place, rounds=bench.often(12, 2))
     added = [one.seconds - other.seconds for one, other in zip(with_it, without, strict=True)]
     yield Row(
         id="coherence.startup",
@@ -252,29 +235,28 @@ def _started(bench: Bench) -> Iterator[Row]:
         targets=[Target("limit", 0.100)],
         note=_STARTUP_NOTE,
     )
-    yield Row(
-        id="coherence.startup-redis",
-        what="Starts that import redis, though none is configured",
-        samples={OURS: Sample((float(sum(each.redis for each in with_it)),))},
-        targets=[Target("limit", 0)],
-        unit="x",
-        note=_STARTUP_NOTE,
-    )
+    redis: Answer = {OURS: Sample((float(sum(each.redis for each in with_it)),))}
+    yield _count("startup-redis", "Starts that import redis, though none is configured", redis, 0, _STARTUP_NOTE)
 
 
 def startups(place: Place, *, rounds: int) -> tuple[list[Startup], list[Startup]]:
-    """Return `rounds` starts with the framework and as many without, by turns, after one each that does not count."""
-    with_it, without = ([] for _ in range(2))
-    for _ in range(rounds + 1):
-        with_it.append(_start(place, WITH))
-        without.append(_start(place, WITHOUT))
-    return with_it[1:], without[1:]
+    """Return `rounds` starts with the framework and as many without, by turns, after one that does not count."""
+    # It writes the bytecode of both.
+    _said(_started(place, WITH))
+    with_it, without = list[Startup](), list[Startup]()
+    for _ in range(rounds):
+        with_it.append(_said(_started(place, WITH)))
+        without.append(_said(_started(place, WITHOUT)))
+    return with_it, without
 
 
-def _start(place: Place, which: str) -> Startup:
-    # As installed: bytecode is there from the first start, which does not count, for this and for what it needs.
+def _started(place: Place, which: str) -> subprocess.Popen[bytes]:
+    # As installed: bytecode is there from the first start, for this and for what it needs.
     bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(place.folder / "bytecode")}
     environment = place.environment(REDIS_URL="", **bytecode)
-    process = place.python(["-m", "benchmarks.workers.startup", which], environment)
+    return place.python(["-m", "benchmarks.workers.startup", which], environment)
+
+
+def _said(process: subprocess.Popen[bytes]) -> Startup:
     said, _ = process.communicate()
     return msgspec.json.decode(said, type=Startup)

@@ -116,7 +116,7 @@ class _Load:
 
     def _interleaved(self, name: str, shots: Mapping[str, Callable[[], Shot]]) -> Found:
         # Many short rounds, for what is side by side has the same neighbours; few of those that take long.
-        often = {peer: self._bench.often(2, 1) if _is_slow(peer, name) else self._bench.often(6, 2) for peer in shots}
+        often = {peer: self._bench.often(2, 1) if _is_slow(peer, name) else self._bench.often(6, 4) for peer in shots}
         found: dict[str, list[Shot]] = {peer: [] for peer in shots}
         order = list(shots)
         for turn in range(max(often.values())):
@@ -127,13 +127,17 @@ class _Load:
         return found
 
     def _shoot(self, peer: str, addresses: Sequence[str], name: str) -> Shot:
-        seconds = self._bench.often(5, 2) if _is_slow(peer, name) else 1
-        shot = shoot(self._server.base, self._server.token, addresses, seconds=seconds)
+        shot = shoot(self._server.base, self._server.token, addresses, seconds=self._seconds(peer, name))
         self._errors[peer] += shot.errors
         if _is_slow(peer, name):
             # What was under way when wrk ended is finished for nobody, and not to be paid for by who comes next.
             time.sleep(shot.mean)
         return shot
+
+    def _seconds(self, peer: str, name: str) -> float:
+        if _is_slow(peer, name):
+            return self._bench.often(5, 2)
+        return 0.25 if self._bench.quick else 1
 
     def _compare(self, addresses: Sequence[str]) -> None:
         """Have each worker answer once, by each way, before anything is measured; raises unless all say the same."""

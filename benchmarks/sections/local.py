@@ -70,7 +70,7 @@ def _row(bench: Bench, value: Value, peers: list[Peer]) -> Row:
     load_anew(value)
     readings = {peer.name: peer.reading(value) for peer in peers}
     ours = Served(value.read, value.region, "local_hits")
-    samples = measure({OURS: ours, **readings}, rounds=bench.often(200, 15))
+    samples = measure({OURS: ours, **readings}, rounds=bench.often(200, 10))
     note = " ".join(filter(None, (_STORED if value.name == "profile" else "", _NOTES.get(value.name))))
     return Row(f"local.{value.name}", value.what, samples, _TARGETS.get(value.name, ()), note=note)
 
@@ -83,7 +83,7 @@ def _async_row(bench: Bench, runner: asyncio.Runner) -> Row:
             OURS: Served(InLoop(runner, partial(profiles.aget_profile, ORG)), profile, "local_hits"),
             "sync": InLoop(runner, partial(profiles.get_profile, ORG), awaited=False),
         },
-        rounds=bench.often(200, 30),
+        rounds=bench.often(200, 15),
     )
     targets = (Target("at most", 1.5, "sync"),)
     return Row("local.async", "Business profile by the coroutine, beside the plain method", samples, targets)

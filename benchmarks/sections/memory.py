@@ -29,38 +29,21 @@ _NOTE: Final = (
 def rows(bench: Bench) -> Iterator[Row]:
     """Yield bytes per lite profile and per balance, and those of a list of active orders."""
     peers = (OURS, LOCMEM, *(() if bench.quick else (DOGPILE, CASHEWS, DICTIONARY)))
-    lite, balances, lists = _LITE, bench.often(100_000, 40_000), bench.often(10, 4)
-    bench.say("writing orders")
+    lite, balances, lists = _LITE, bench.often(100_000, 40_000), bench.often(10, 2)
     database = bench.place.database_copy("memory")
-    with _worker(bench, database) as worker:
-        worker.ask("prepared", lists)
 
-    bench.say("lite profiles")
-    yield Row(
-        id="memory.lite",
-        what=f"Each of {lite:,} lite profiles",
-        samples=_measured(bench, database, "lite", peers, lite),
-        targets=[Target("limit", 400)],
-        unit="bytes",
-        note=_NOTE,
-    )
-    bench.say("balances")
-    yield Row(
-        id="memory.balances",
-        what=f"Each of {balances:,} balances",
-        samples=_measured(bench, database, "balances", peers, balances),
-        targets=[Target("at most", 0.5, LOCMEM)],
-        unit="bytes",
-        note=_NOTE,
-    )
-    bench.say("active orders")
-    yield Row(
-        id="memory.active",
-        what=f"Each of {lists} lists of {ACTIVE} active orders, with the orders it is made of",
-        samples=_measured(bench, database, "active", peers, lists),
-        unit="bytes",
-        note=_NOTE,
-    )
+    def row(kind: str, what: str, count: int, *targets: Target) -> Row:
+        bench.say(what)
+        samples = _measured(bench, database, kind, peers, count)
+        return Row(f"memory.{kind}", what, samples, targets, unit="bytes", note=_NOTE)
+
+    with _worker(bench, database) as writer:
+        # Lite profiles and balances are made, not read, so that the orders are written meanwhile.
+        writer.put("prepared", lists)
+        yield row("lite", f"Each of {lite:,} lite profiles", lite, Target("limit", 400))
+        yield row("balances", f"Each of {balances:,} balances", balances, Target("at most", 0.5, LOCMEM))
+        writer.take()
+    yield row("active", f"Each of {lists} lists of {ACTIVE} active orders, with the orders it is made of", lists)
 
 
 def _measured(bench: Bench, database: str, what: str, peers: Sequence[str], count: int) -> Answer:

@@ -91,8 +91,8 @@ def _row(bench: Bench, variant: _Variant, name: str, operation: _Operation, work
     if isinstance(worker, Unable):
         samples: Answer = dict.fromkeys((OURS, FROM_REDIS, DATABASE), worker)
     else:
-        rounds = bench.often(5, 1) if variant.far else bench.often(30, 2)
-        samples = worker.ask("timed", name, variant.far, bench.often(50, 5), rounds)
+        rounds = bench.often(5, 1) if variant.far else bench.often(30, 1)
+        samples = worker.ask("timed", name, variant.far, bench.often(50, 3), rounds)
     queries = samples.pop(QUERIES, None)
     return Row(
         id=f"operations.{variant.id}.{name}",

@@ -101,7 +101,7 @@ def _row(bench: Bench, value: Value, peers: Sequence[Peer]) -> Row:
     load_anew(value)
     readings = {peer.name: peer.reading(value) for peer in peers}
     ours = Served(without_local(value.read, value.key), value.region, "redis_hits")
-    samples = measure({OURS: ours, **readings}, rounds=bench.often(200, 15))
+    samples = measure({OURS: ours, **readings}, rounds=bench.often(200, 10))
     what, note = f"{value.what}, from Redis", _NOTES.get(value.name, "")
     return Row(f"redis.{value.name}", what, samples, _TARGETS.get(value.name, ()), note=note)
 
@@ -117,7 +117,7 @@ def _body_row(bench: Bench, value: Value, stack: ExitStack) -> Row:
     theirs = _rendered(django_redis.reading(value), body_of(value))
     samples = measure(
         {OURS: Served(partial(body_of, value), value.region, "redis_hits"), "django-redis and DRF": theirs},
-        rounds=bench.often(100, 10),
+        rounds=bench.often(100, 5),
         before=partial(forget_locally, keys),
     )
     return Row(
@@ -162,7 +162,7 @@ def _async_row(bench: Bench, runner: asyncio.Runner, orgs: Sequence[str]) -> Row
                 OURS: Served(InLoop(runner, ours), profile, "redis_hits"),
                 "redis.asyncio GET": proved(InLoop(runner, theirs), runner.run(expected())),
             },
-            rounds=bench.often(100, 15),
+            rounds=bench.often(100, 10),
             before=partial(forget_locally, keys),
             per=len(orgs),
         )
@@ -191,7 +191,7 @@ def _bulk_row(bench: Bench, orgs: Sequence[str], stack: ExitStack) -> Row:
             "django-redis": proved(partial(cache.get_many, orgs), kept),
             "redis-py MGET": partial(client.mget, names),
         },
-        rounds=bench.often(100, 10),
+        rounds=bench.often(100, 5),
         before=partial(forget_locally, keys),
     )
     return Row(

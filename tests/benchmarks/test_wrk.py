@@ -45,6 +45,14 @@ def test_it_is_told_how_long_to_ask_for_what_and_as_whom(stand_in):
     assert script.endswith("benchmarks/wrk.lua")
 
 
+def test_half_a_second_is_a_second_that_is_interrupted(stand_in):
+    told = stand_in(f"answer() {{ kill $!; echo '{SAID}'; exit 0; }}; trap answer INT; sleep 60 & wait")
+
+    assert shoot("http://site", "secret", ["/a/"], seconds=0.5).requests == 300
+    words = told.read_text().splitlines()
+    assert words[words.index("--duration") + 1] == "1s"
+
+
 def test_what_fails_is_an_error(stand_in):
     stand_in("echo 'unable to connect'; exit 1")
 
