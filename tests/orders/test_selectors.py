@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.db.models.sql.compiler import SQLCompiler
 from pytest_django import DjangoAssertNumQueries
 
 from orders.models import Order, OrderLine
@@ -44,6 +45,43 @@ def test_an_order_comes_with_its_lines_in_two_queries(
         found = order_get(org_id=profile.org_id, order_id=order.pk)
         assert found is not None
         assert len(found.lines.all()) == 3
+
+
+def test_one_order_is_read_as_it_is_among_others(profile: BusinessProfile) -> None:
+    first, second = (OrderFactory(org=profile, lines=2, discount="1.50", external_ref=ref) for ref in ("A1", None))
+    among_others = orders_get(org_id=profile.org_id, order_ids=[first.pk, second.pk])
+    alone = [orders_get(org_id=profile.org_id, order_ids=[each.pk], using="default") for each in (second, first)]
+    assert [_everything(order) for (order,) in alone] == [_everything(order) for order in among_others]
+    assert alone[0][0].currency == profile.currency
+
+
+def _everything(order: Order) -> list[dict[str, Any]]:
+    lines = order.lines.all()
+    assert all(line.order is order for line in lines)
+    return [
+        {name: value for name, value in vars(row).items() if not name.startswith("_")} | {"database": row._state.db}
+        for row in (order, *lines)
+    ]
+
+
+def test_the_lines_of_one_order_can_still_be_filtered(profile: BusinessProfile) -> None:
+    OrderFactory(org=profile, lines=3)
+    order = order_get(org_id=profile.org_id, order_id=OrderFactory(org=profile, lines=3).pk)
+    assert order is not None
+    assert order.lines.filter(position__gt=order.lines.all()[0].position).count() == 2
+
+
+def test_what_is_read_after_each_write_is_compiled_once(
+    profile: BusinessProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> list[object]:
+        refs = order_refs_active(org_id=profile.org_id), order_refs_by_status(org_id=profile.org_id, status="ready")
+        return [*refs, order_get(org_id=profile.org_id, order_id=order.pk)]
+
+    order = OrderFactory(org=profile, lines=2, status="ready")
+    expected = read()
+    monkeypatch.delattr(SQLCompiler, "as_sql")
+    assert read() == expected == [_refs(order), _refs(order), order]
 
 
 def test_an_order_of_another_organisation_is_not_found(profile: BusinessProfile) -> None:
