@@ -11,6 +11,9 @@ from django.db.models.sql.compiler import SQLCompiler
 
 __all__ = ["CompiledQuery"]
 
+# Others, such as documents, have no text to keep.
+_SQL: Final = frozenset({"sqlite", "postgresql", "mysql", "oracle"})
+
 
 class _Parameter(Expression):
     """Stands in the query for a value that comes later; its field turns it into what the database takes."""
@@ -33,7 +36,8 @@ class _Compiled(NamedTuple):
 class CompiledQuery:
     """A query of `model`, which `build` makes of values by name, as a `values_list`; `fields` say of what kind each is.
 
-    It is made once for each database of this process, on SQL alone. What it finds is read each time.
+    It is made once for each SQL database of this process; for others it is built each time. What it finds is read each
+    time.
     """
 
     def __init__(self, model: type[Model], build: Callable[..., QuerySet[Any, Any]], **fields: Field[Any, Any]) -> None:
@@ -45,8 +49,10 @@ class CompiledQuery:
     def rows(self, *, using: str | None = None, **values: Any) -> list[tuple[Any, ...]]:
         """Return the rows for these values, columns in the order of `values_list`."""
         alias = using or router.db_for_read(self._model)
-        compiled = self._compiled.get(alias) or self._compile(alias)
         connection = connections[alias]
+        if connection.vendor not in _SQL:
+            return list(self._build(**values).using(alias))
+        compiled = self._compiled.get(alias) or self._compile(alias)
         parameters: list[Any] = [
             each.output_field.get_db_prep_value(values[each.name], connection) if isinstance(each, _Parameter) else each
             for each in compiled.parameters

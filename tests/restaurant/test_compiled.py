@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import CharField, F, QuerySet, UUIDField
 from pytest_django import DjangoAssertNumQueries
 
@@ -72,3 +73,15 @@ def test_it_is_made_once_and_asks_the_database_each_time(
     assert of_status.rows(org_id=order.org_id, status="ready") == []
     assert len(of_status.rows(org_id=order.org_id, status="served")) == 1
     assert builds == ["built"]
+
+
+def test_a_database_without_sql_is_asked_as_ever(
+    of_status: CompiledQuery, builds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = OrderFactory(status="ready")
+    monkeypatch.setattr(connection, "vendor", "documents")
+    monkeypatch.setattr(of_status, "_compile", None)
+    for _ in range(2):
+        found = of_status.rows(org_id=order.org_id, status="ready")
+        assert [row[_ORDER.index("id")] for row in found] == [order.pk]
+    assert builds == ["built", "built"]
