@@ -17,7 +17,7 @@ TITLE: Final = "Cost as work grows"
 _WORKER: Final = "benchmarks.workers.growth"
 _SIZES: Final = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 # The largest is more than a processor's caches hold; to fill takes longer than all look-ups.
-_QUICK_SIZES: Final = (10, 1_000, 50_000)
+_QUICK_SIZES: Final = (10, 1_000, 30_000)
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -84,7 +84,7 @@ def _at_once(bench: Bench, worker: Worker, what: str, counts: Sequence[int]) -> 
     for turn in range(bench.often(3, 1)):
         bench.say(f"hits in many {what} at once, round {turn + 1}")
         for count in counts:
-            rounds[count].append(worker.ask(what, count, bench.often(600, 200) / 1000))
+            rounds[count].append(worker.ask(what, count, bench.often(600, 100) / 1000))
     for count in counts:
         yield Row(
             id=f"growth.{what}-{count}",

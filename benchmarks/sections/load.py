@@ -116,7 +116,7 @@ class _Load:
 
     def _interleaved(self, name: str, shots: Mapping[str, Callable[[], Shot]]) -> Found:
         # Many short rounds, for what is side by side has the same neighbours; few of those that take long.
-        often = {peer: self._bench.often(2, 1) if _is_slow(peer, name) else self._bench.often(6, 4) for peer in shots}
+        often = {peer: self._bench.often(2, 1) if _is_slow(peer, name) else self._bench.often(6, 3) for peer in shots}
         found: dict[str, list[Shot]] = {peer: [] for peer in shots}
         order = list(shots)
         for turn in range(max(often.values())):
@@ -136,7 +136,7 @@ class _Load:
 
     def _seconds(self, peer: str, name: str) -> float:
         if _is_slow(peer, name):
-            return self._bench.often(5, 2)
+            return 1.5 if self._bench.quick else 5
         return 0.25 if self._bench.quick else 1
 
     def _compare(self, addresses: Sequence[str]) -> None:

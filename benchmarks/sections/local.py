@@ -55,8 +55,10 @@ def rows(bench: Bench) -> Iterator[Row]:
             DogpileMemory(),
             DjangoCache("LocMemCache", "locmem"),
             CashewsMemory(runner),
-            QueryCache("cachalot on LocMemCache", "django-cachalot", "cachalot", bench.place),
         ]
+        if not bench.quick:
+            # A process of its own, which takes longer to start than all else takes to be measured.
+            peers.append(QueryCache("cachalot on LocMemCache", "django-cachalot", "cachalot", bench.place))
         for peer in peers:
             stack.callback(peer.close)
         for value in values_all():

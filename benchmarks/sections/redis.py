@@ -80,8 +80,8 @@ def rows(bench: Bench) -> Iterator[Row]:
 def _peers(bench: Bench, runner: asyncio.Runner, stack: ExitStack) -> list[Peer]:
     # The server's databases 1 and 2 are those of the benchmark's CACHES, 3 is cacheops'.
     server = bench.place.redis_url.removesuffix("/0")
-    # The worker first: it takes its time to start.
-    cacheops = QueryCache("cacheops", "django-cacheops", "cacheops", bench.place)
+    # The worker first: it takes its time to start, more than a quick run has.
+    cacheops = [] if bench.quick else [QueryCache("cacheops", "django-cacheops", "cacheops", bench.place)]
     peers: list[Peer] = [
         BareSocket(bench.place.redis_url),
         RedisPy(bench.place.redis_url),
@@ -90,7 +90,7 @@ def _peers(bench: Bench, runner: asyncio.Runner, stack: ExitStack) -> list[Peer]
         DogpileRedis(f"{server}/4"),
         CashewsRedis(runner, f"{server}/5"),
         CashewsCopy(runner, f"{server}/6"),
-        cacheops,
+        *cacheops,
     ]
     for peer in peers:
         stack.callback(peer.close)
