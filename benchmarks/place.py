@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -34,8 +35,10 @@ class Place(ExitStack):
 
     @cached_property
     def valkey(self) -> ValkeyServer:
-        """A running Valkey server."""
-        server = ValkeyServer(config={"save": ""})
+        """A running Valkey server, on a port of its own: another run may be under way."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+        server = ValkeyServer(port=port, config={"save": ""})
         server.start()
         self.callback(server.terminate)
         return server

@@ -9,10 +9,20 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as NobodyThere
 
+from benchmarks import place as module
 from benchmarks.place import Place
 
 ANSWERS = "import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=True)"
 DEAF = "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\nsys.stdin.read()"
+
+
+class Server:
+    """A server that is none."""
+
+    def start(self):
+        """Nothing to start."""
+
+    terminate = start
 
 
 def test_the_folder_is_there_within_the_block_and_not_after():
@@ -38,6 +48,28 @@ def test_the_server_is_started_when_asked_for_and_ends_with_the_block():
 
     with pytest.raises(NobodyThere):
         client.ping()
+
+
+def test_two_runs_at_once_have_servers_of_their_own():
+    with Place() as one, Place() as other:
+        Redis.from_url(one.redis_url).set("whose", "one's")
+        client = Redis.from_url(other.redis_url)
+
+        assert one.valkey.port != other.valkey.port
+        assert client.get("whose") is None
+
+
+def test_the_port_of_the_server_is_any_that_is_free(monkeypatch):
+    asked = []
+    monkeypatch.setattr(module, "ValkeyServer", lambda **options: asked.append(options) or Server())
+
+    with Place() as one, Place() as other:
+        assert one.valkey is not other.valkey
+
+    # Looked for from a fixed one on, two runs that begin together would both find the next.
+    ports = [options["port"] for options in asked]
+    assert len(set(ports)) == 2
+    assert all(port > 1024 for port in ports)
 
 
 def test_a_copy_of_the_database_is_as_it_stands_and_nobody_elses():
