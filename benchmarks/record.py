@@ -13,6 +13,8 @@
                     index were measured side by side
         targets     [{kind, bound, peer, reached, verdict}], as `Target` and `Outcome` say; reached is null, and
                     verdict "unable", where ours or the peer's figure is missing
+    again       sections and rows, as above, of the sections that were measured a second time, for a target that is ok
+                in the baseline was short; it counts as lost only if it is short here too
 
 The file holds what the last run measured, and nothing of earlier ones: after `--section local` the rows of `local`.
 """
@@ -58,14 +60,20 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One run with all it measured."""
+    """One run with all it measured, and those sections `again` that it measured a second time."""
 
     run: Run
     parts: Sequence[Part]
+    again: Sequence[Part] = ()
 
     @property
     def rows(self) -> list[Row]:
         return [row for part in self.parts for row in part.rows]
+
+
+class _Measured(msgspec.Struct):
+    sections: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
 
 
 class _Document(msgspec.Struct):
@@ -73,19 +81,14 @@ class _Document(msgspec.Struct):
     run: Run
     sections: list[dict[str, Any]]
     rows: list[dict[str, Any]]
+    # Files of runs that measured everything once had no such key.
+    again: _Measured = msgspec.field(default_factory=_Measured)
 
 
 def record_write(path: Path, record: Record) -> None:
     """Write the file (the directory is made); an older one is replaced."""
-    document = _Document(
-        schema=_SCHEMA,
-        run=record.run,
-        sections=[
-            {"name": part.name, "title": part.title, "seconds": part.seconds, "error": part.error}
-            for part in record.parts
-        ],
-        rows=[_row_document(part.name, row) for part in record.parts for row in part.rows],
-    )
+    first, again = _measured(record.parts), _measured(record.again)
+    document = _Document(_SCHEMA, record.run, first.sections, first.rows, again)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
@@ -95,17 +98,30 @@ def record_read(path: Path) -> Record:
     document = msgspec.json.decode(path.read_bytes(), type=_Document)
     if document.schema != _SCHEMA:
         raise msgspec.ValidationError(f"{path} has schema {document.schema}, not {_SCHEMA}")
-    parts = tuple(
+    first = _Measured(document.sections, document.rows)
+    return Record(document.run, _parts(first), _parts(document.again))
+
+
+def _measured(parts: Sequence[Part]) -> _Measured:
+    return _Measured(
+        sections=[
+            {"name": part.name, "title": part.title, "seconds": part.seconds, "error": part.error} for part in parts
+        ],
+        rows=[_row_document(part.name, row) for part in parts for row in part.rows],
+    )
+
+
+def _parts(measured: _Measured) -> tuple[Part, ...]:
+    return tuple(
         Part(
             name=each["name"],
             title=each["title"],
             seconds=each["seconds"],
-            rows=tuple(_row(row) for row in document.rows if row["section"] == each["name"]),
+            rows=tuple(_row(row) for row in measured.rows if row["section"] == each["name"]),
             error=each["error"],
         )
-        for each in document.sections
+        for each in measured.sections
     )
-    return Record(document.run, parts)
 
 
 def _row_document(section: str, row: Row) -> dict[str, Any]:

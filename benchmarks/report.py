@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.baseline import Comparison, KeptRun
+from benchmarks.baseline import Comparison, KeptRun, Lost
 from benchmarks.figures import bound_text, figure_text
 from benchmarks.lines import Reasons, heading, row_lines
 from benchmarks.record import Part, Record
@@ -53,22 +53,26 @@ def comparison_print(before: KeptRun, found: Comparison, console: Console) -> No
     for unmeasured in found.unmeasured:
         line = Text("not measured here", _COLOURS["unable"])
         console.print(line.append(f", ok in the baseline: {unmeasured.key}: {unmeasured.why}", "default"))
+    for recovered in found.recovered:
+        console.print(Text("short, then ok", _COLOURS["unable"]).append(_lost_text(recovered), "default"))
     for lost in found.lost:
-        unit = lost.row.unit if lost.outcome.target.kind == "limit" else "x"
-        reached, was = (
-            "nothing" if each is None else figure_text(each, unit)
-            for each in (lost.outcome.reached, lost.before.reached)
-        )
-        line = Text("short", _COLOURS["short"])
-        line.append(f", ok in the baseline: {lost.key}: {reached}, was {was}", "default")
-        console.print(line.append(f" ({bound_text(lost.outcome.target, lost.row.unit)})", "default"))
+        verdict = "short" if lost.again is None else f"short, then {lost.again.verdict}"
+        console.print(Text(verdict, _COLOURS["short"]).append(_lost_text(lost), "default"))
     if not found.lost:
-        console.print(Text("Nothing that was ok in the baseline is short now.", _COLOURS["ok"]))
+        console.print(Text("Nothing that was ok in the baseline is lost now.", _COLOURS["ok"]))
+
+
+def _lost_text(lost: Lost) -> str:
+    unit = lost.row.unit if lost.outcome.target.kind == "limit" else "x"
+    figures = [lost.outcome.reached, *([] if lost.again is None else [lost.again.reached]), lost.before.reached]
+    *reached, was = ("nothing" if each is None else figure_text(each, unit) for each in figures)
+    bound = bound_text(lost.outcome.target, lost.row.unit)
+    return f" (ok in the baseline): {lost.key}: {', then '.join(reached)}, was {was} ({bound})"
 
 
 def exit_code(record: Record, found: Comparison) -> int:
     """Return 2 if a section failed, 1 if a target has been lost since the baseline, else 0."""
-    if any(part.error for part in record.parts):
+    if any(part.error for part in (*record.parts, *record.again)):
         return BAD
     return _WORSE if found.lost else 0
 
@@ -83,8 +87,7 @@ def _part_print(part: Part, console: Console, reasons: Reasons) -> None:
     for row in part.rows:
         _row_print(row, console, reasons, note="" if row.note == said else row.note)
         said = row.note
-    if part.error:
-        console.print(Text(f"{part.name} ended early: {part.error}", _COLOURS["short"]))
+    _error_print(part, console)
 
 
 def _row_print(row: Row, console: Console, reasons: Reasons, *, note: str) -> None:
@@ -97,6 +100,11 @@ def _row_print(row: Row, console: Console, reasons: Reasons, *, note: str) -> No
         targets = [Text(verdict, _COLOURS[verdict]).append(f" {text}", "default") for verdict, text in line.targets]
         lines.add_row(Text(line.name), median, line.p99, line.ratio, Text("\n").join(targets))
     console.print(_indented(lines))
+
+
+def _error_print(part: Part, console: Console) -> None:
+    if part.error:
+        console.print(Text(f"{part.name} ended early: {part.error}", _COLOURS["short"]))
 
 
 def _grid() -> Table:
@@ -116,5 +124,12 @@ def _sums_print(record: Record, console: Console) -> None:
     line = Text(f"{len(record.rows)} rows, {len(verdicts)} targets:")
     for verdict, colour in _COLOURS.items():
         line.append(f" {verdicts.count(verdict)} ").append(verdict, colour)
-    each = ", ".join(f"{part.name} {part.seconds:.0f} s" for part in record.parts)
-    console.print(line.append(f"; {record.run.seconds:.0f} s ({each})"))
+    console.print(line.append(f"; {record.run.seconds:.0f} s ({_seconds_text(record.parts)})"))
+    if record.again:
+        console.print(Text(f"Measured a second time, below its targets at first: {_seconds_text(record.again)}"))
+        for part in record.again:
+            _error_print(part, console)
+
+
+def _seconds_text(parts: Sequence[Part]) -> str:
+    return ", ".join(f"{part.name} {part.seconds:.0f} s" for part in parts)

@@ -87,7 +87,7 @@ class WebServer:
 
     def __init__(self, place: Place) -> None:
         self._folder = place.folder / "load"
-        self._folder.mkdir()
+        self._folder.mkdir(exist_ok=True)
         with socket.socket() as probe:
             probe.bind((_HOST, 0))
             self.port: int = probe.getsockname()[1]

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
-from benchmarks.baseline import baseline_compare, baseline_read, baseline_write
+from benchmarks.baseline import Kept, baseline_compare, baseline_read, baseline_write
 from benchmarks.results import OURS, Unable
 from tests.benchmarks.records import NO_CASHEWS, hit, local, memory, record, size
 
@@ -26,7 +27,7 @@ def test_without_a_file_there_is_no_baseline(path):
 def test_the_same_figures_lose_nothing(path):
     found = compared(path, record(local(hit()), memory(size())), record(local(hit()), memory(size())))
 
-    assert found == ([], [])
+    assert found == ([], [], [])
 
 
 def test_a_target_that_was_ok_and_is_short_is_lost(path):
@@ -35,6 +36,55 @@ def test_a_target_that_was_ok_and_is_short_is_lost(path):
     (lost,) = found.lost
     assert lost.key == "local.profile | at most | dictionary"
     assert (lost.before.reached, lost.outcome.reached) == (1.0, 1.5)
+
+
+def test_a_target_that_is_ok_when_measured_again_is_not_lost(path):
+    now = record(local(hit(ours=1.5e-6)), again=[local(hit(ours=1.1e-6))])
+    found = compared(path, record(local(hit())), now)
+
+    assert found.lost == []
+    (recovered,) = found.recovered
+    assert recovered.key == "local.profile | at most | dictionary"
+    assert (recovered.outcome.reached, recovered.again.reached) == (1.5, pytest.approx(1.1))
+
+
+def test_a_target_that_is_short_both_times_is_lost(path):
+    now = record(local(hit(ours=1.5e-6)), again=[local(hit(ours=1.4e-6))])
+    found = compared(path, record(local(hit())), now)
+
+    assert found.recovered == []
+    (lost,) = found.lost
+    assert (lost.outcome.reached, lost.again.reached) == (1.5, pytest.approx(1.4))
+
+
+def test_a_target_that_is_short_the_second_time_only_is_not_lost(path):
+    found = compared(path, record(local(hit())), record(local(hit()), again=[local(hit(ours=1.5e-6))]))
+
+    assert found == ([], [], [])
+
+
+def test_a_second_time_without_a_figure_saves_nothing(path):
+    unable = replace(hit(), samples={**hit().samples, OURS: Unable("It would not start.")})
+    for again in (local(unable), local(error="ValueError: no luck")):
+        found = compared(path, record(local(hit())), record(local(hit(ours=1.5e-6)), again=[again]))
+
+        assert (len(found.lost), found.recovered) == (1, [])
+
+
+def test_the_sections_of_lost_targets_are_named(path):
+    before = record(local(hit()), memory(size()))
+
+    assert compared(path, before, record(local(hit()), memory(size(401)))).lost_sections == {"memory"}
+    assert compared(path, before, before).lost_sections == set()
+
+
+def test_what_was_ok_the_second_time_is_kept_as_that(path):
+    again = [memory(size(399)), local(hit(ours=1.4e-6))]
+    baseline_write(path, record(local(hit(ours=1.5e-6)), memory(size(401)), again=again))
+
+    targets = baseline_read(path)["quick"].targets
+    assert targets["memory.balance | limit"] == Kept("ok", 399)
+    assert targets["local.profile | at most | dictionary"] == Kept("short", 1.5)
 
 
 def test_a_target_that_was_short_before_is_not_lost(path):
@@ -74,7 +124,7 @@ def test_a_target_that_is_no_more_is_listed(path):
 
 
 def test_only_sections_that_were_measured_are_compared(path):
-    assert compared(path, record(local(hit()), memory(size())), record(local(hit()))) == ([], [])
+    assert compared(path, record(local(hit()), memory(size())), record(local(hit()))) == ([], [], [])
 
 
 def test_a_quick_run_leaves_the_full_ones_figures_alone(path):

@@ -12,7 +12,9 @@ import pytest
 
 from benchmarks import __main__ as program
 from benchmarks.__main__ import Files, main
-from benchmarks.record import Part, record_write
+from benchmarks.baseline import baseline_read, baseline_write
+from benchmarks.record import Part, record_read, record_write
+from benchmarks.results import OURS, Row, Sample, Target
 from tests.benchmarks.records import hit, local, memory, record, size
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +47,37 @@ def rows(bench):
 folder = Path(sys.argv[1])
 files = Files(folder / "latest.json", folder / "baseline.json", folder / "docs")
 sys.exit(main(sys.argv[2:], files, {"local": lambda: SimpleNamespace(TITLE="A small section", rows=rows)}))
+"""
+
+# A section whose figures come back, one whose figures do not, and one that has no need to.
+_TWICE = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from benchmarks.__main__ import Files, main
+from benchmarks.results import OURS, Row, Sample, Target
+
+figures = {"local": iter([1.5, 0.75]), "memory": iter([1.5, 1.25]), "load": iter([0.5])}
+
+
+def section(name):
+    def rows(bench):
+        from redis import Redis
+
+        with Redis.from_url(bench.place.redis_url) as client:
+            client.incr(name)
+            turn = float(client.get(name))
+        note = bench.place.database_copy(name)
+        yield Row(f"{name}.row", "A row", {OURS: Sample((next(figures[name]),))}, [Target("limit", 1)], "x", note)
+        yield Row(f"{name}.turns", "Turns that Redis knows of", {OURS: Sample((turn,))}, [Target("limit", 1)], "x")
+
+    return lambda: SimpleNamespace(TITLE=name, rows=rows)
+
+
+folder = Path(sys.argv[1])
+files = Files(folder / "latest.json", folder / "baseline.json", folder / "docs")
+sys.exit(main(["--quick"], files, {name: section(name) for name in figures}))
 """
 
 _ENDED = """
@@ -100,6 +133,39 @@ def test_a_run_measures_the_site_on_its_data_with_redis_and_says_what_it_found(t
     assert kept["quick"]["targets"]["local.orders | limit"]["verdict"] == "ok"
 
 
+def test_sections_that_lost_a_target_are_measured_a_second_time_and_then_it_counts(files, tmp_path):
+    ok = {OURS: Sample((1.0,))}
+    parts = [
+        Part(name, name, 1.0, [Row(f"{name}.row", "A row", ok, [Target("limit", 1)])])
+        for name in ("local", "memory", "load")
+    ]
+    baseline_write(files.baseline, record(*parts))
+    run = subprocess.run(
+        [sys.executable, "-c", _TWICE, tmp_path], cwd=_ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert run.returncode == 1, run.stderr
+    assert "so measured a second time: local, memory" in run.stderr
+    said = " ".join(run.stdout.split())
+    assert "short, then ok (ok in the baseline): local.row | limit: 1.50x, then 0.750x, was 1.00x" in said
+    assert "short, then short (ok in the baseline): memory.row | limit: 1.50x, then 1.25x, was 1.00x" in said
+    found = record_read(files.latest)
+    assert [part.name for part in found.parts] == ["local", "memory", "load"]
+    assert [part.name for part in found.again] == ["local", "memory"]
+    # With nothing in Redis that the first time has left there.
+    assert [row.samples[OURS].median for part in found.again for row in part.rows] == [0.75, 1.0, 1.25, 1.0]
+
+
+def test_a_run_in_which_something_failed_is_not_measured_again(files):
+    baseline_write(files.baseline, record(local(hit()), memory(size())))
+    before = baseline_read(files.baseline)["quick"]
+    lost, failed = local(hit(ours=1.5e-6)), Part("memory", "Memory", 0, (), "interrupted")
+
+    assert program._doubtful(before, record(lost, memory(size()))) == ["local"]
+    assert program._doubtful(before, record(lost, failed)) == []
+    assert program._doubtful(None, record(lost)) == []
+
+
 def test_a_run_that_is_ended_leaves_no_process_and_no_file_behind(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", _ENDED, tmp_path], cwd=_ROOT, capture_output=True, text=True, timeout=120, check=False
@@ -118,6 +184,13 @@ def test_a_target_lost_since_the_baseline_makes_the_exit_code_1(files, capsys):
     assert last(files, local(hit()), memory(size())) == 0
     assert last(files, local(hit(ours=1.5e-6)), memory(size())) == 1
     assert "local.profile | at most | dictionary: 1.50x, was 1.00x" in capsys.readouterr().out
+
+
+def test_a_target_that_came_back_when_measured_again_makes_the_exit_code_0(files):
+    last(files, local(hit()), memory(size()), arguments=["--update-baseline"])
+    record_write(files.latest, record(local(hit(ours=1.5e-6)), memory(size()), again=[local(hit())]))
+
+    assert main(["--last"], files, {"local": None, "memory": None}) == 0
 
 
 def test_a_lost_target_of_an_accepted_run_is_lost_no_more(files):

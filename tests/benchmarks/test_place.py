@@ -72,6 +72,15 @@ def test_the_port_of_the_server_is_any_that_is_free(monkeypatch):
     assert all(port > 1024 for port in ports)
 
 
+def test_what_redis_was_told_can_be_forgotten():
+    with Place() as place:
+        client = Redis.from_url(place.redis_url.replace("/0", "/3"))
+        client.set("kept", 1)
+        place.redis_flush()
+
+        assert client.dbsize() == 0
+
+
 def test_a_copy_of_the_database_is_as_it_stands_and_nobody_elses():
     with Place() as place:
         with closing(sqlite3.connect(place.folder / "db.sqlite3")) as world:
@@ -81,6 +90,18 @@ def test_a_copy_of_the_database_is_as_it_stands_and_nobody_elses():
         assert url == f"sqlite:///{place.folder / 'mine.sqlite3'}"
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as mine:
             assert mine.execute("SELECT word FROM words").fetchall() == [("one",)]
+
+
+def test_another_copy_of_that_name_has_nothing_of_the_older_one():
+    with Place() as place:
+        (place.folder / "mine.sqlite3").write_text("no database")
+        (place.folder / "mine.sqlite3-wal").write_text("what a process that was ended left")
+        with closing(sqlite3.connect(place.folder / "db.sqlite3")) as world:
+            world.executescript("CREATE TABLE words (word)")
+        url = place.database_copy("mine")
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as mine:
+            assert mine.execute("SELECT name FROM sqlite_master").fetchall() == [("words",)]
+        assert [path.name for path in place.folder.glob("mine*")] == ["mine.sqlite3"]
 
 
 def test_processes_are_told_of_the_place_and_of_what_differs():

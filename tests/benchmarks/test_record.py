@@ -29,6 +29,25 @@ def test_what_was_written_is_read_again(path):
     assert record_read(path) == whole
 
 
+def test_what_was_measured_a_second_time_is_kept_beside_the_first(path):
+    whole = record(local(hit(ours=1.5e-6)), memory(size()), again=[local(hit())])
+    record_write(path, whole)
+
+    assert record_read(path) == whole
+    document = json.loads(path.read_bytes())
+    assert [row["section"] for row in document["rows"]] == ["local", "memory"]
+    assert [row["samples"][OURS]["median"] for row in document["again"]["rows"]] == [1e-6]
+    assert document["again"]["sections"][0]["name"] == "local"
+
+
+def test_a_file_that_does_not_say_whether_it_was_measured_again_is_read(path):
+    document = written(path, local(hit()))
+    del document["again"]
+    path.write_text(json.dumps(document))
+
+    assert record_read(path) == record(local(hit()))
+
+
 def test_a_row_has_its_figures_and_the_reasons(path):
     (row,) = written(path, local(hit()))["rows"]
 

@@ -12,7 +12,7 @@ from benchmarks.report import COLUMNS, comparison_print, exit_code, record_print
 from benchmarks.results import OURS, Row, Unable
 from tests.benchmarks.records import MACHINE, NO_CASHEWS, hit, local, memory, record, size
 
-NOTHING = Comparison([], [])
+NOTHING = Comparison([], [], [])
 
 
 @pytest.fixture
@@ -105,15 +105,65 @@ def test_what_was_lost_is_said_with_both_figures(console, tmp_path):
     assert "Nothing that was ok" not in text
 
 
+@pytest.fixture
+def twice(console, tmp_path):
+    """Return a function that gives exit code and lines of a run whose hit took so many seconds, then so many."""
+
+    def of(first, second):
+        baseline_write(tmp_path / "baseline.json", record(local(hit())))
+        kept = baseline_read(tmp_path / "baseline.json")["quick"]
+        now = record(local(hit(ours=first)), again=[local(hit(ours=second))])
+        found = baseline_compare(kept, now)
+        record_print(now, console)
+        comparison_print(kept, found, console)
+        return exit_code(now, found), " ".join(console.file.getvalue().split())
+
+    return of
+
+
+def test_a_second_time_that_is_ok_is_said_with_the_figures_of_both(twice):
+    code, text = twice(1.5e-6, 1.1e-6)
+
+    assert "Measured a second time, below its targets at first: local 2 s" in text
+    assert (
+        "short, then ok (ok in the baseline): local.profile | at most | dictionary: 1.50x, then 1.10x, was 1.00x"
+        in text
+    )
+    assert "Nothing that was ok in the baseline is lost now." in text
+    assert code == 0
+
+
+def test_a_second_time_that_is_short_too_is_a_loss_with_the_figures_of_both(twice):
+    code, text = twice(1.5e-6, 1.4e-6)
+
+    assert (
+        "short, then short (ok in the baseline): local.profile | at most | dictionary: 1.50x, then 1.40x, was 1.00x"
+        in text
+    )
+    assert "Nothing that was ok" not in text
+    assert code == 1
+
+
+def test_a_section_that_fails_the_second_time_has_failed(console):
+    whole = record(local(hit()), again=[local(error="ValueError: no luck")])
+
+    assert "local ended early: ValueError: no luck" in printed(console, whole)
+    assert exit_code(whole, NOTHING) == 2
+
+
+def test_what_was_measured_once_is_not_said_to_be_measured_again(console):
+    assert "second time" not in printed(console, record(local(hit())))
+
+
 def test_what_was_not_measured_is_no_loss(console, tmp_path):
     baseline_write(tmp_path / "baseline.json", record(local(hit())))
     kept = baseline_read(tmp_path / "baseline.json")["quick"]
-    found = Comparison([], [Unmeasured("local.profile | faster | cashews mem", NO_CASHEWS)])
+    found = Comparison([], [], [Unmeasured("local.profile | faster | cashews mem", NO_CASHEWS)])
     comparison_print(kept, found, console)
 
     text = " ".join(console.file.getvalue().split())
     assert f"not measured here, ok in the baseline: local.profile | faster | cashews mem: {NO_CASHEWS}" in text
-    assert "Nothing that was ok in the baseline is short now." in text
+    assert "Nothing that was ok in the baseline is lost now." in text
     assert exit_code(record(local(hit())), found) == 0
 
 

@@ -42,6 +42,13 @@ class Handler(BaseHTTPRequestHandler):
         """Keep silent."""
 
 
+def test_there_can_be_one_after_the_other_in_a_place(real_place, monkeypatch):
+    monkeypatch.setattr(real_place, "python", lambda *_: None)
+    WebServer(real_place)
+
+    assert WebServer(real_place).base.startswith("http://127.0.0.1:")
+
+
 @pytest.fixture
 def port(monkeypatch):
     monkeypatch.setattr(Handler, "numbers", count())
