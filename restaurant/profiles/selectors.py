@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import router
-from django.db.models import CharField, UUIDField
+from django.db.models import CharField, OuterRef, Subquery, UUIDField
 from rest_framework.authtoken.models import Token
 
 from restaurant.compiled import CompiledQuery
@@ -15,11 +15,16 @@ from restaurant.profiles.models import BusinessProfile, Membership, User
 _TOKEN_FIELDS: Final = [field.attname for field in Token._meta.concrete_fields]
 _USER_FIELDS: Final = [field.attname for field in User._meta.concrete_fields]
 
-# Both are asked with every request of the API, whose answer may have cost less than building one of them.
+# Each request of the API asks one of them, with a token or in a session; to build it can cost more than the answer.
 _TOKENS: Final = CompiledQuery(
     Token,
-    lambda key: Token.objects.filter(key=key).values_list(*_TOKEN_FIELDS, *[f"user__{name}" for name in _USER_FIELDS]),
+    lambda key, org_id: Token.objects.filter(key=key).values_list(
+        *_TOKEN_FIELDS,
+        *[f"user__{name}" for name in _USER_FIELDS],
+        Subquery(Membership.objects.filter(user=OuterRef("user"), org_id=org_id).values("role")),
+    ),
     key=CharField(),
+    org_id=CharField(),
 )
 _ROLES: Final = CompiledQuery(
     Membership,
@@ -58,15 +63,17 @@ def membership_role(*, user_id: UUID, org_id: str, using: str | None = None) -> 
     return next((role for (role,) in _ROLES.rows(using=using, user_id=user_id, org_id=org_id)), None)
 
 
-def token_get(*, key: str, using: str | None = None) -> Token | None:
-    """Return the token with its user (one query), None when nobody has it."""
-    rows = _TOKENS.rows(using=using, key=key)
-    if not rows:
-        return None
+def token_get(*, key: str, org_id: str = "", using: str | None = None) -> tuple[Token | None, str | None]:
+    """Return the token with its user, and the user's role in the organisation, None for a stranger: one query.
+
+    Nobody's token is (None, None).
+    """
     alias, columns = using or router.db_for_read(Token), len(_TOKEN_FIELDS)
-    token = Token.from_db(alias, _TOKEN_FIELDS, rows[0][:columns])
-    token.user = User.from_db(alias, _USER_FIELDS, rows[0][columns:])
-    return token
+    for *row, role in _TOKENS.rows(using=alias, key=key, org_id=org_id):
+        token = Token.from_db(alias, _TOKEN_FIELDS, row[:columns])
+        token.user = User.from_db(alias, _USER_FIELDS, row[columns:])
+        return token, role
+    return None, None
 
 
 def memberships_of_user(*, user_id: UUID, using: str | None = None) -> list[Membership]:

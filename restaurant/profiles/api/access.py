@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, cast
-from uuid import UUID
+from typing import Any, ClassVar, Final
 
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 
 from restaurant.api.views import NonAtomicView
+from restaurant.profiles.api.authentication import role_of
 from restaurant.profiles.models import Membership
-from restaurant.profiles.selectors import membership_role
 
 Role = Membership.Role
 
@@ -64,7 +63,8 @@ class OrganisationView(NonAtomicView):
     """A view under `orgs/{org}/`, for members only.
 
     A stranger cannot tell an organisation from one that does not exist: both are 404. A member whose role lacks the
-    action that `actions` names for the method gets 403. That costs one query, made before anything else is read.
+    action that `actions` names for the method gets 403. The role is looked up before anything else is read: by the
+    query of the token or, in a session, by one of its own.
     """
 
     actions: ClassVar[Mapping[str, Action]] = {}
@@ -73,7 +73,7 @@ class OrganisationView(NonAtomicView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let DRF authenticate and throttle, then check the membership and the role."""
         super().initial(request, *args, **kwargs)
-        role = membership_role(user_id=cast("UUID", request.user.pk), org_id=kwargs["org"])
+        role = role_of(request, kwargs["org"])
         if role is None:
             raise NotFound("There is no such organisation among yours; /api/v1/orgs/ lists them.")
         self.role = Role(role)

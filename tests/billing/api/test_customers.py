@@ -45,7 +45,7 @@ class TestBalance:
     def test_a_hit_costs_sign_in_and_membership_alone(
         self, customer: Customer, tiers: str, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        for client, queries in ((member(customer.org), 3), (token_member(customer.org), 2)):
+        for client, queries in ((member(customer.org), 3), (token_member(customer.org), 1)):
             client.get(_address(customer, "balance"))
             with django_assert_num_queries(queries):
                 assert client.get(_address(customer, "balance")).status_code == 200

@@ -43,21 +43,30 @@ def test_a_role_is_known_and_a_stranger_has_none() -> None:
     assert membership_role(user_id=UserFactory().pk, org_id=membership.org_id) is None
 
 
-def test_a_token_comes_with_its_user(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_token_comes_with_its_user_and_their_role(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     user = UserFactory(email="ada@example.com", last_name="Lovelace")
     token = Token.objects.create(user=user)
-    Token.objects.create(user=UserFactory())
+    here, elsewhere = (MembershipFactory(user=user, role=role) for role in ("owner", "kitchen"))
+    stranger = MembershipFactory(org=here.org, role="staff")
+    Token.objects.create(user=stranger.user)
     with django_assert_num_queries(1):
-        found = token_get(key=token.key)
+        found, role = token_get(key=token.key, org_id=here.org_id)
         assert found is not None
-        assert (found, found.user) == (token, user)
+        assert (found, found.user, role) == (token, user, "owner")
     known = User.objects.filter(pk=user.pk).values().get()
     assert {name: getattr(found.user, name) for name in known} == known
     assert (found.created, found._state.adding, found.user._state.db) == (token.created, False, "default")
+    assert token_get(key=token.key, org_id=elsewhere.org_id) == (token, "kitchen")
+
+
+def test_a_token_of_a_stranger_has_no_role() -> None:
+    token = Token.objects.create(user=MembershipFactory().user)
+    assert token_get(key=token.key, org_id=MembershipFactory().org_id) == (token, None)
+    assert token_get(key=token.key, using="default") == (token, None)
 
 
 def test_what_is_no_token_is_none() -> None:
-    assert token_get(key="nobody's", using="default") is None
+    assert token_get(key="nobody's", org_id=MembershipFactory().org_id) == (None, None)
 
 
 def test_the_memberships_of_a_user_come_with_their_organisations(
