@@ -17,7 +17,7 @@ TITLE: Final = "Cost as work grows"
 _WORKER: Final = "benchmarks.workers.growth"
 _SIZES: Final = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 # The largest is more than a processor's caches hold; to fill takes longer than all look-ups.
-_QUICK_SIZES: Final = (10, 1_000, 30_000)
+_QUICK_SIZES: Final = (10, 1_000, 50_000)
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -40,7 +40,7 @@ def _entries(bench: Bench, worker: Worker) -> Iterator[Row]:
     found: list[Answer] = []
     for size in sizes:
         bench.say(f"{size:,} entries")
-        found.append(worker.ask("entries", size, bench.often(40, 5)))
+        found.append(worker.ask("entries", size, bench.often(40, 10)))
         yield Row(
             id=f"growth.entries-{size}",
             what=f"A local hit among {size:,} entries, at random",

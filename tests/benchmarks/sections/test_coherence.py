@@ -1,6 +1,8 @@
 """Every row of writes and invalidation is measured; a write is seen after it is told, or the round does not count."""
 
 from collections import deque
+from importlib.util import cache_from_source
+from pathlib import Path
 
 import pytest
 
@@ -134,11 +136,24 @@ def test_the_other_rows_are_measured(restaurant, tiny_bench, workers_in_process,
     assert {environment["DATABASE_URL"] for _, environment in started} == {"sqlite:///coherence"}
 
 
-def test_starts_are_fresh_interpreters_by_turns(real_place):
+@pytest.mark.parametrize("kept", [True, False])
+def test_starts_are_fresh_interpreters_by_turns(real_place, monkeypatch, kept):
+    monkeypatch.setattr(section, "_is_bytecode_kept", lambda: kept)
     with_it, without = startups(real_place, rounds=1)
 
     assert (len(with_it), len(without)) == (1, 1)
     assert min(with_it[0].seconds, without[0].seconds) > 0
     assert with_it[0].redis == 0
     # Both sides start from bytecode, wherever the sources lie.
-    assert any(path.match("caching/regions.*.pyc") for path in (real_place.folder / "bytecode").rglob("*.pyc"))
+    written = [path for path in (real_place.folder / "bytecode").rglob("*.pyc") if path.match("caching/regions.*.pyc")]
+    assert len(written) == (0 if kept else 1)
+
+
+def test_bytecode_is_kept_where_there_is_some(monkeypatch, tmp_path):
+    monkeypatch.setattr(section.regions, "__file__", str(tmp_path / "regions.py"))
+    assert not section._is_bytecode_kept()
+
+    kept = Path(cache_from_source(section.regions.__file__))
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert section._is_bytecode_kept()
