@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final
@@ -28,6 +28,7 @@ from benchmarks.served import Served, forget_locally, without_local
 from benchmarks.timing import InLoop
 from benchmarks.world import ORG, organisations_create, organisations_delete
 from caching.epochs import guard_names
+from caching.keys import Key
 from orders.cached import order
 from orders.selectors import order_refs_active
 from restaurant.fast_access import get_business_profile_cache, get_order_fast_access_cache
@@ -109,17 +110,25 @@ def _row(bench: Bench, value: Value, peers: Sequence[Peer]) -> Row:
 # --- many at once -----------------------------------------------------------------------------------------------------
 
 
+def _measured(
+    bench: Bench, readings: Mapping[str, Reading], keys: Sequence[Key], *, per: int = 1
+) -> dict[str, Sample | Unable]:
+    """Measure reads of these keys, which local memory is made to forget before each and not within its time."""
+    return measure(readings, rounds=bench.often(100, 6), before=partial(forget_locally, keys), per=per)
+
+
+def _batch_read(orgs: Sequence[str]) -> Served:
+    return Served(partial(get_business_profile_cache().get_profiles_batch, orgs), profile, "redis_hits")
+
+
 def _body_row(bench: Bench, value: Value, stack: ExitStack) -> Row:
     load_anew(value)
     keys = [value.key, *(order.key(ORG, pk) for pk, _ in order_refs_active(org_id=ORG))]
     django_redis = DjangoCache("django-redis", "django-redis")
     stack.callback(django_redis.close)
     theirs = _rendered(django_redis.reading(value), body_of(value))
-    samples = measure(
-        {OURS: Served(partial(body_of, value), value.region, "redis_hits"), "django-redis and DRF": theirs},
-        rounds=bench.often(100, 5),
-        before=partial(forget_locally, keys),
-    )
+    ours = Served(partial(body_of, value), value.region, "redis_hits")
+    samples = _measured(bench, {OURS: ours, "django-redis and DRF": theirs}, keys)
     return Row(
         "redis.active-body",
         f"{value.what}, from Redis to an HTTP body",
@@ -157,15 +166,11 @@ def _async_row(bench: Bench, runner: asyncio.Runner, orgs: Sequence[str]) -> Row
         return await client.mget(names)
 
     try:
-        samples = measure(
-            {
-                OURS: Served(InLoop(runner, ours), profile, "redis_hits"),
-                "redis.asyncio GET": proved(InLoop(runner, theirs), runner.run(expected())),
-            },
-            rounds=bench.often(100, 10),
-            before=partial(forget_locally, keys),
-            per=len(orgs),
-        )
+        readings = {
+            OURS: Served(InLoop(runner, ours), profile, "redis_hits"),
+            "redis.asyncio GET": proved(InLoop(runner, theirs), runner.run(expected())),
+        }
+        samples = _measured(bench, readings, keys, per=len(orgs))
     finally:
         runner.run(client.aclose())
     return Row(
@@ -185,15 +190,12 @@ def _bulk_row(bench: Bench, orgs: Sequence[str], stack: ExitStack) -> Row:
     kept = {each["org_id"]: each for each in ProfileSerializer(profiles_get(org_ids=orgs), many=True).data}
     cache.set_many(kept)
     stack.callback(cache.delete_many, orgs)
-    samples = measure(
-        {
-            OURS: Served(partial(get_business_profile_cache().get_profiles_batch, orgs), profile, "redis_hits"),
-            "django-redis": proved(partial(cache.get_many, orgs), kept),
-            "redis-py MGET": partial(client.mget, names),
-        },
-        rounds=bench.often(100, 5),
-        before=partial(forget_locally, keys),
-    )
+    readings = {
+        OURS: _batch_read(orgs),
+        "django-redis": proved(partial(cache.get_many, orgs), kept),
+        "redis-py MGET": partial(client.mget, names),
+    }
+    samples = _measured(bench, readings, keys)
     return Row(
         "redis.bulk",
         f"Business profiles of {len(orgs):,} organisations from Redis",
@@ -205,7 +207,7 @@ def _bulk_row(bench: Bench, orgs: Sequence[str], stack: ExitStack) -> Row:
 
 def _trips_row(bench: Bench, orgs: Sequence[str]) -> Row:
     keys = [profile.key(org) for org in orgs]
-    read = Served(partial(get_business_profile_cache().get_profiles_batch, orgs), profile, "redis_hits")
+    read = _batch_read(orgs)
     sent: list[float] = []
     with redis.Redis.from_url(bench.place.redis_url) as client:
         for _ in range(bench.often(20, 3)):
