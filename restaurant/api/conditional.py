@@ -8,7 +8,6 @@ from typing import Protocol
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -62,7 +61,7 @@ def cached_response(request: Request, entry: CachedBody, headers: Mapping[str, s
     response["ETag"] = entry.etag
     # Clients may keep it, but ask each time: whether it is still fresh is known here only.
     response["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(response, ("Authorization", "Cookie", "Accept"))
+    response["Vary"] = "Authorization, Cookie, Accept"
     return response
 
 
