@@ -64,16 +64,6 @@ class FixedView(OrganisationView):
         return HttpResponse(body, content_type=_JSON, headers=headers)
 
 
-class FixedForAllView(APIView):
-    """A floor below that one: whoever has signed in may read, so that nobody's role is looked up."""
-
-    region: Region[Any] = profile
-
-    def get(self, request: Request, org: str, version: str, **parts: str) -> HttpResponseBase:  # noqa: ARG002 -- DRF's
-        body, headers = _fixed(self.region, org, *parts.values())
-        return HttpResponse(body, content_type=_JSON, headers=headers)
-
-
 class UncachedView(OrganisationView):
     """The site's own view, with its cache switched off."""
 
@@ -109,7 +99,6 @@ def _beside(address: str, region: Region[Any], action: Action) -> list[URLPatter
     below, actions = f"api/<str:version>/orgs/<slug:org>/{address}", {"GET": action}
     return [
         path(f"{below}fixed/", FixedView.as_view(region=region, actions=actions)),
-        path(f"{below}fixed-for-all/", FixedForAllView.as_view(region=region)),
         path(f"{below}uncached/", UncachedView.as_view(region=region, actions=actions)),
     ]
 

@@ -24,12 +24,11 @@ __all__ = ["TITLE", "rows"]
 TITLE: Final = "Over HTTP"
 
 FIXED: Final = "fixed bytes"
-FOR_ALL: Final = "fixed bytes, no role asked"
 UNCACHED: Final = "uncached"
 SERIALIZED: Final = "uncached, DRF serializers"
 
 # Below the site's own addresses.
-_BELOW: Final = {OURS: "", FIXED: "fixed/", FOR_ALL: "fixed-for-all/", UNCACHED: "uncached/", SERIALIZED: "serialized/"}
+_BELOW: Final = {OURS: "", FIXED: "fixed/", UNCACHED: "uncached/", SERIALIZED: "serialized/"}
 _WHAT: Final = {
     "active": f"{ACTIVE} active orders",
     "profile": "Business profile",
@@ -40,8 +39,8 @@ _SHARE_OF_WRITES: Final = 0.01
 
 _NOTE: Final = (
     f"gunicorn of `make run`, two workers of four threads; wrk with {CONNECTIONS} kept connections and a token. "
-    "Fixed bytes: a DRF view that sends the same body and headers after the same authentication and look-up of the "
-    "member's role. Uncached: the same view, reading with use_cache=False, and one that renders the same rows by model "
+    "Fixed bytes: a DRF view that sends the same body and headers after the same query for token and role. "
+    "Uncached: the same view, reading with use_cache=False, and one that renders the same rows by model "
     "serializers. Throttles are off for all."
 )
 _STALE_NOTE: Final = (
@@ -88,7 +87,7 @@ class _Load:
         self._bench.say(_WHAT[name])
         peers = [OURS, FIXED]
         if name == "active":
-            peers += [UNCACHED, SERIALIZED] if self._bench.quick else [FOR_ALL, UNCACHED, SERIALIZED]
+            peers += [UNCACHED, SERIALIZED]
         elif not self._bench.quick:
             peers.append(UNCACHED)
         addresses = {peer: ADDRESSES[name] + _BELOW[peer] for peer in peers}

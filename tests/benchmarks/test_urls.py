@@ -33,7 +33,7 @@ def address(request):
     return request.param
 
 
-@pytest.mark.parametrize("below", ["fixed/", "fixed-for-all/", "uncached/"])
+@pytest.mark.parametrize("below", ["fixed/", "uncached/"])
 def test_body_and_headers_are_the_sites(client, address, below):
     ours, beside = client.get(address), client.get(address + below)
 
@@ -49,14 +49,10 @@ def test_model_serializers_say_the_same(client):
 
 
 def test_fixed_bytes_cost_no_query_beyond_those_of_every_view(client, address, django_assert_num_queries):
-    for each in ("", "fixed/", "fixed-for-all/"):
+    for each in ("", "fixed/"):
         client.get(address + each)
-    with django_assert_num_queries(2):
-        client.get(address)
-    with django_assert_num_queries(2):
-        client.get(f"{address}fixed/")
-    with django_assert_num_queries(1):
-        client.get(f"{address}fixed-for-all/")
+        with django_assert_num_queries(1):
+            client.get(address + each)
 
 
 @pytest.mark.parametrize("below", ["uncached/", "serialized/"])
@@ -82,7 +78,7 @@ def test_strangers_learn_nothing(address, below):
     problem(token_member(BusinessProfileFactory()).get(address + below), 404)
 
 
-@pytest.mark.parametrize("below", ["fixed/", "fixed-for-all/", "uncached/"])
+@pytest.mark.parametrize("below", ["fixed/", "uncached/"])
 def test_nobody_reads_who_has_not_signed_in(client, address, below):
     client.credentials()
 

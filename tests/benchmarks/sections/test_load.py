@@ -8,7 +8,7 @@ from benchmarks.bench import Bench
 from benchmarks.freshness import ADDRESSES
 from benchmarks.results import OURS, Sample, Unable
 from benchmarks.sections import load as section
-from benchmarks.sections.load import FIXED, FOR_ALL, SERIALIZED, UNCACHED
+from benchmarks.sections.load import FIXED, SERIALIZED, UNCACHED
 from benchmarks.webserver import Answer, Client
 from benchmarks.wrk import Shot
 from tests.benchmarks.processes import real_place
@@ -51,7 +51,7 @@ def test_all_rows_are_measured_on_the_real_server(real_place, stand_in):
     rows = {row.id: row for row in section.rows(bench)}
 
     assert list(rows) == IDS
-    assert set(rows["load.active"].samples) == {OURS, FIXED, FOR_ALL, UNCACHED, SERIALIZED}
+    assert set(rows["load.active"].samples) == {OURS, FIXED, UNCACHED, SERIALIZED}
     assert set(rows["load.profile"].samples) == set(rows["load.balance"].samples) == {OURS, FIXED, UNCACHED}
     assert set(rows["load.mixed"].samples) == {OURS, UNCACHED}
     assert rows["load.active"].samples[OURS] == Sample((2.0,))
