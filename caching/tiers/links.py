@@ -29,8 +29,9 @@ _NOT_YET: Final = object()
 # The system's `timeval`: seconds and microseconds.
 _TIMEVAL: Final = struct.Struct("ll")
 
-# After a server that answered later than a thread looks out for it, so many answers are waited for asleep.
-_SPINS_SPARED: Final = 64
+# After an answer that a thread has looked out for in vain it sleeps through the next one; in vain again, through four,
+# and so on up to this many: a server next door may be late now and then, one farther away always is.
+_MOST_SPINS_SPARED: Final = 64
 # On the only processor there is the server waits for whoever looks out.
 _may_spin: Final = len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) > 1
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(time.sleep, 0))
@@ -63,7 +64,9 @@ class Link:
     def __init__(self, connection: Any, reign: int, spin: float) -> None:
         self._connection = connection
         self._spin = spin
+        # How many answers it sleeps through yet, and how many the next time that it looks out in vain.
         self._spins_spared = 0
+        self._spins_to_spare = 1
         self._socket: Any = None
         self._may_spin = False
         # Waits, for so many milliseconds at most, until there is something to be read, and tells whether there is.
@@ -177,9 +180,11 @@ class Link:
         until = clock() + min(self._spin, self._patience)
         while not look(0):
             if clock() >= until:
-                self._spins_spared = _SPINS_SPARED
+                self._spins_spared = self._spins_to_spare
+                self._spins_to_spare = min(4 * self._spins_to_spare, _MOST_SPINS_SPARED)
                 return
             _give_way()
+        self._spins_to_spare = 1
 
 
 def _wait_in_the_system(sock: socket.socket) -> None:

@@ -69,15 +69,34 @@ def test_it_goes_to_sleep_when_that_takes_too_long_and_looks_out_no_more_for_a_w
     ticks = itertools.count()
     monkeypatch.setattr(links.time, "perf_counter", lambda: next(ticks) * 0.0003)
 
-    assert link.ask(_PING) == b"PONG"
-    assert looks.count == 4
-
-    for _ in range(links._SPINS_SPARED):
+    answers_asleep = []
+    for _ in range(6):
+        looks.count = 0
         assert link.ask(_PING) == b"PONG"
-    assert looks.count == 4
+        assert looks.count == 4
+        looks.count = asleep = 0
+        while link._spins_spared:
+            assert link.ask(_PING) == b"PONG"
+            asleep += 1
+        answers_asleep.append(asleep)
+        assert looks.count == 0
+    assert answers_asleep == [1, 4, 16, 64, 64, 64]
 
-    assert link.ask(_PING) == b"PONG"
-    assert looks.count == 8
+
+def test_a_server_that_is_late_now_and_then_is_looked_out_for_again(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(links.time, "perf_counter", lambda: next(ticks) * 0.0003)
+    for _ in range(3):
+        late = link._look = Looks()  # type: ignore[assignment]
+        assert link.ask(_PING) == b"PONG"
+        assert late.count == 4
+        soon = link._look = Looks(until=2)  # type: ignore[assignment]
+        assert link.ask(_PING) == b"PONG"
+        assert soon.count == 0
+        assert link.ask(_PING) == b"PONG"
+        assert soon.count == 2
 
 
 def test_it_looks_out_no_longer_than_an_answer_may_take(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
