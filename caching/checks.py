@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from caching.conf import DEFAULTS, REGION_OPTIONS, conf
 from caching.errors import HostFileError
+from caching.presets import PRESETS, WITH_REDIS
 from caching.registry import registry
 from caching.runtime import runtime
 
@@ -35,6 +36,19 @@ def _settings(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     for name in sorted(set(given) - set(DEFAULTS)):
         yield Error(
             f"CACHING[{name!r}] is no setting.", hint=f"Settings: {', '.join(sorted(DEFAULTS))}.", id="caching.E002"
+        )
+    preset = conf.PRESET
+    if preset is not None and (not isinstance(preset, str) or preset not in PRESETS):
+        yield Error(
+            f"CACHING['PRESET'] cannot be {preset!r}.",
+            hint=f"Presets: {', '.join(PRESETS)}, or None.",
+            id="caching.E011",
+        )
+    elif preset in WITH_REDIS and conf.REDIS_ALIAS is None:
+        yield Warning(
+            f"CACHING['PRESET'] is {preset!r}, which is made for servers that share a Redis, and REDIS_ALIAS is None.",
+            hint="Set REDIS_ALIAS to a django-redis cache of CACHES, or PRESET to 'small'.",
+            id="caching.W007",
         )
     for name in _POSITIVE:
         value = getattr(conf, name)

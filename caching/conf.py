@@ -7,10 +7,14 @@ from typing import Any
 
 from django.conf import settings
 
+from caching.presets import PRESETS
+
 __all__ = ["DEFAULTS", "REGION_OPTIONS", "Conf", "conf"]
 
 #: Every key `settings.CACHING` may hold. Times are seconds, sizes bytes.
 DEFAULTS: dict[str, Any] = {
+    # A name of `caching.presets.PRESETS`: other defaults for what is not set here; or None.
+    "PRESET": None,
     # Separates projects that share a Redis server or a host.
     "PREFIX": "fa:",
     # The alias in CACHES of a django-redis cache, or None for local memory and database only.
@@ -55,6 +59,7 @@ REGION_OPTIONS = frozenset({"local_ttl", "redis_ttl", "soft_timeout", "stale_for
 
 
 _NOTHING: Mapping[str, Any] = {}
+_DEFAULTS_OF: Mapping[object, Mapping[str, Any]] = {name: {**DEFAULTS, **its} for name, its in PRESETS.items()}
 
 # Where Django keeps the settings that were asked for until one of them changes: a dozen look-ups belong to one read of
 # Redis, and asking `settings` itself takes ten times as long.
@@ -70,8 +75,11 @@ class Conf:
             given = getattr(settings, "CACHING", _NOTHING)
         if name in given and name in DEFAULTS:
             return given[name]
+        preset = given.get("PRESET")
+        # What is no name of a preset is an error of the checks, and must not be one of every read.
+        defaults = _DEFAULTS_OF.get(preset, DEFAULTS) if isinstance(preset, str) else DEFAULTS
         try:
-            return DEFAULTS[name]
+            return defaults[name]
         except KeyError:
             return object.__getattribute__(self, name)
 

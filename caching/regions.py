@@ -28,6 +28,7 @@ from caching.steps import Load, Steps, adrive, drive
 from caching.tiers.local import UNDECODED, Entry, LocalKey, LocalTier
 from caching.transactions import in_transaction, note, open_notes
 from caching.ttl import lead
+from caching.tuning import Options, Tuned
 
 __all__ = ["Name", "Region", "WarmKeys"]
 
@@ -42,7 +43,7 @@ S = TypeVar("S", bound=Snapshot)
 WarmKeys = Callable[[Sequence[str] | None, str], Iterable[tuple[Any, ...]]]
 
 
-class Region(Generic[S]):
+class Region(Tuned, Generic[S]):
     """A region: one kind of value, how it is loaded, for how long it is kept and what makes it stale.
 
     `load(org, *parts, using=alias)` returns a snapshot or None; `load_many(names, using=alias)`, for `(org, *parts)`
@@ -54,6 +55,9 @@ class Region(Generic[S]):
     the database fails, or takes longer than `soft_timeout` seconds (None: is waited for). Never for money.
 
     `wait_replicas` is how many replicas of Redis must know of a write before it commits.
+
+    `presets` says what is other under a preset (`CACHING["PRESET"]`): `{"high_traffic": {"redis_ttl": 300}}`, of
+    `local_ttl`, `redis_ttl`, `stale_for` and `soft_timeout`.
 
     Raises `CachingError` for a declaration that cannot work.
     """
@@ -78,68 +82,33 @@ class Region(Generic[S]):
         stale_for: float = 0.0,
         soft_timeout: float | None = None,
         wait_replicas: int = 0,
+        presets: Mapping[str, Options] | None = None,
     ) -> None:
         if load is None and load_many is None:
             raise CachingError(f"Region {name!r} needs load= or load_many=.")
         if min(stale_for, soft_timeout or 0, wait_replicas) < 0:
             raise CachingError(f"Region {name!r}: stale_for, soft_timeout and wait_replicas cannot be below 0.")
-        self._load = load
-        self._load_many = load_many
-        self.name = name
-        self.snapshot = snapshot
-        self.fresh_on = tuple(fresh_on)
-        self.warm_keys = warm
-        self.label = label or name.replace("_", " ").capitalize()
-        self.money = money
-        self.target = target
-        self.counters = Counters()
-        self.wait_replicas = wait_replicas
-        self._options = {
+        options = {
             "local_ttl": local_ttl,
             "redis_ttl": redis_ttl,
             "stale_for": stale_for,
             "soft_timeout": soft_timeout,
         }
-        # Which settings they were read from.
-        self._spans_of: object = None
-        self._spans = (0.0, 0.0)
+        super().__init__(name, options, presets or {}, money=money)
+        self._load = load
+        self._load_many = load_many
+        self.snapshot = snapshot
+        self.fresh_on = tuple(fresh_on)
+        self.warm_keys = warm
+        self.label = label or name.replace("_", " ").capitalize()
+        self.target = target
+        self.counters = Counters()
+        self.wait_replicas = wait_replicas
         #: Makes a snapshot, or None, of its JSON.
         self.decode = decoder_for(snapshot).decode
         registry.add(self)
 
     # --- what is declared ---------------------------------------------------------------------------------------------
-
-    @property
-    def local_ttl(self) -> float:
-        return float(self.option("local_ttl") or 0)
-
-    @property
-    def redis_ttl(self) -> float:
-        return float(self.option("redis_ttl") or 0)
-
-    @property
-    def stale_for(self) -> float:
-        """Seconds for which an expired value may stand in; 0 for money, whatever is configured."""
-        return 0.0 if self.money else float(self.option("stale_for") or 0)
-
-    @property
-    def soft_timeout(self) -> float | None:
-        return self.option("soft_timeout")
-
-    @property
-    def spans(self) -> tuple[float, float]:
-        """`local_ttl` and `stale_for`, together, for those who need them for every hit."""
-        given = conf.REGIONS
-        if given is not self._spans_of:
-            # In this order: another thread that sees where they are from sees them.
-            self._spans = self.local_ttl, self.stale_for
-            self._spans_of = given
-        return self._spans
-
-    def option(self, which: str) -> float | None:
-        """Return what is declared, or what the project's settings say instead."""
-        given: Mapping[str, float | None] | None = conf.REGIONS.get(self.name)
-        return self._options[which] if given is None else given.get(which, self._options[which])
 
     @cached_property
     def schema(self) -> bytes:

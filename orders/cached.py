@@ -127,7 +127,13 @@ def _hot_orders(orgs: Sequence[str] | None, using: str) -> Iterator[tuple[str, U
 
 
 # While the database fails a kitchen goes on with the orders it had.
-_OPTIONS: Final[dict[str, Any]] = {"local_ttl": 120, "redis_ttl": 120, "target": 0.85, "stale_for": 300}
+_OPTIONS: Final[dict[str, Any]] = {
+    "local_ttl": 120,
+    "redis_ttl": 120,
+    "target": 0.85,
+    "stale_for": 300,
+    "presets": {"high_traffic": {"local_ttl": 300, "redis_ttl": 300}},
+}
 
 # Amounts are rounded to the currency's places.
 _CURRENCY = On(BusinessProfile, org="org_id", fields=("currency",))

@@ -116,8 +116,11 @@ CACHING: dict[str, Any] = {
     "REDIS_ALIAS": "redis" if REDIS_URL else None,
     "REDIS_BUDGET_SECONDS": env.float("REDIS_TIMEOUT", default=0.05),
     "STAMPS_DIR": env.str("CACHING_STAMPS_DIR", default="") or None,
-    "WARM_AT_START": env.bool("CACHING_WARM_AT_START", default=False),
+    "PRESET": env.str("CACHING_PRESET", default="") or None,
 }
+# Else the preset says so.
+if "CACHING_WARM_AT_START" in env.ENVIRON:
+    CACHING["WARM_AT_START"] = env.bool("CACHING_WARM_AT_START")
 
 # --- users and API ----------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "profiles.User"

@@ -159,21 +159,6 @@ def test_settings_override_the_declared_times(settings: Any) -> None:
     assert (shop.local_ttl, shop.redis_ttl) == (7, 3600)
 
 
-def test_times_of_other_settings_are_seen_by_no_thread(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shop.spans == (shop.local_ttl, shop.stale_for)
-    settings.CACHING = {**settings.CACHING, "REGIONS": {"shop": {"local_ttl": 7, "stale_for": 8}}}
-    seen = []
-
-    def set_while_another_thread_looks(region: Region[Any], name: str, value: object) -> None:
-        object.__setattr__(region, name, value)
-        if region._spans_of is settings.CACHING["REGIONS"]:
-            seen.append(region.spans)
-
-    monkeypatch.setattr(Region, "__setattr__", set_while_another_thread_looks, raising=False)
-    assert shop.spans == (7.0, 8.0)
-    assert set(seen) == {(7.0, 8.0)}
-
-
 def test_two_regions_of_one_name_are_refused() -> None:
     with pytest.raises(CachingError, match="unique"):
         Region("shop", ShopCopy, load=lambda org, using: None, local_ttl=1, redis_ttl=1)
