@@ -3,7 +3,6 @@
 The phone number stands in the path, as in the specification: keep access logs from recording paths, or keep them safe.
 """
 
-from functools import lru_cache
 from typing import ClassVar
 
 import msgspec
@@ -110,8 +109,6 @@ def _customer_required(org: str, phone: str) -> Customer:
     return customer
 
 
-# Parsing a number takes longer than finding a balance. What is no number is not remembered.
-@lru_cache(maxsize=10_000)
 def _phone_parse(phone: str) -> str:
     try:
         return phone_normalize(phone)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -82,8 +81,6 @@ def phone_of_org(org_id: str, phone: str, using: str) -> Steps[str | None]:
     return None if profile is None else _e164(phone, profile.phone)
 
 
-# Parsing a number takes longer than a hit in local memory.
-@lru_cache(maxsize=10_000)
 def _e164(phone: str, phone_of_organisation: str) -> str:
     try:
         number = phone_normalize(phone, region=phone_region(phone_of_organisation))

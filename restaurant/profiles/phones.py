@@ -1,11 +1,17 @@
 """Phone numbers are kept in E.164 form, so that one person's number is always the same text."""
 
+from functools import lru_cache
+
 import phonenumbers
 from django.core.exceptions import ValidationError
 
 _NOT_A_NUMBER = "This is not a phone number. Write it with its country code, such as +44 20 7946 0018."
 
+# Parsing a number takes longer than a hit in local memory. What is no number is not remembered.
+_REMEMBERED = 10_000
 
+
+@lru_cache(maxsize=_REMEMBERED)
 def phone_normalize(raw: str, *, region: str | None = None) -> str:
     """Return `raw` in E.164 form ("+442079460018"); "" stays "".
 
@@ -23,6 +29,7 @@ def phone_normalize(raw: str, *, region: str | None = None) -> str:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def phone_region(phone: str) -> str | None:
     """Return the country (ISO 3166) of an E.164 number, None for "" and for numbers of no country."""
     if not phone:
