@@ -109,33 +109,28 @@ def test_a_list_whose_item_changed_between_two_steps_is_mended_and_not_kept(tier
     assert KEY.local not in runtime.local.entries
 
 
-def test_an_item_that_left_between_two_steps_is_in_no_list(tiers: str, dishes: list[Dish]) -> None:
+def menu_read_while_a_dish_leaves(leaving: Dish) -> Any:
+    """Read the menu; the dish is deleted after the list was read and before the dishes are."""
     steps = menu.read([KEY])
     step = next(steps)
     while not (isinstance(step, Load) and step.region is dish):
         step = steps.send(step.run())
-    dishes[0].delete()
+    leaving.delete()
     try:
         while True:
             step = steps.send(step.run())
     except StopIteration as done:
-        listing = menu.value(done.value[KEY])
+        return menu.value(done.value[KEY])
+
+
+def test_an_item_that_left_between_two_steps_is_in_no_list(tiers: str, dishes: list[Dish]) -> None:
+    listing = menu_read_while_a_dish_leaves(dishes[0])
     assert (listing.count, [each.name for each in listing.results]) == (4, [f"dish {number}" for number in range(1, 5)])
 
 
 def test_what_is_no_row_any_more_has_no_version_at_all(tiers: str, dishes: list[Dish]) -> None:
     Dish.objects.filter(pk=dishes[0].pk).update(version=-1)
-    steps = menu.read([KEY])
-    step = next(steps)
-    while not (isinstance(step, Load) and step.region is dish):
-        step = steps.send(step.run())
-    dishes[0].delete()
-    try:
-        while True:
-            step = steps.send(step.run())
-    except StopIteration as done:
-        results = menu.value(done.value[KEY]).results
-    assert None not in results
+    assert None not in menu_read_while_a_dish_leaves(dishes[0]).results
 
 
 def test_a_list_under_writes_without_end_still_answers(dishes: list[Dish], monkeypatch: pytest.MonkeyPatch) -> None:
