@@ -30,8 +30,9 @@ _SHARE_SECONDS: Final = 0.2
 #: `*_ns` are nanoseconds added up over as many `*_samples`; `entries` and `bytes` are what local memory holds now.
 COUNTERS: Final = (
     "local_hits", "redis_hits", "misses", "joined", "stale", "refreshed", "bypassed", "loads", "load_ns", "refused",
-    "rejected", "errors", "invalidations", "evictions", "local_ns", "local_samples", "redis_ns", "redis_samples",
-    "miss_ns", "miss_samples", "entries", "bytes",
+    "rejected", "errors", "invalidations", "received", "evictions", "audited", "violations", "prefetched",
+    "prefetch_hits", "local_ns", "local_samples", "redis_ns", "redis_samples", "miss_ns", "miss_samples", "entries",
+    "bytes",
 )  # fmt: skip
 _GAUGES: Final = ("entries", "bytes")
 
@@ -44,6 +45,9 @@ class Counters:
     before a value expired; `bypassed` how many requests may not use the cache (a writer is pending, or the caller's own
     transaction has written); `refused` loads that may not fill it; `rejected` values in
     Redis of another epoch, schema, format, key, or damaged; `errors` round trips that Redis did not answer.
+    `invalidations` are keys and scopes that writers here made stale, `received` those of which Redis told; `audited`
+    hits were compared with the database, `violations` of these were old; `prefetched` values were loaded before
+    anybody asked, and `prefetch_hits` of these were asked for then.
     """
 
     __slots__ = COUNTERS
@@ -60,7 +64,12 @@ class Counters:
     rejected: int
     errors: int
     invalidations: int
+    received: int
     evictions: int
+    audited: int
+    violations: int
+    prefetched: int
+    prefetch_hits: int
     local_ns: int
     local_samples: int
     redis_ns: int

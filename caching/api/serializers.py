@@ -45,7 +45,12 @@ class StatisticsSerializer(serializers.Serializer[Any]):
         help_text="Round trips that Redis did not answer."
     )
     invalidations = serializers.IntegerField(help_text="Keys that writes made stale.")
+    received = serializers.IntegerField(help_text="Invalidations that Redis told of.")
     evictions = serializers.IntegerField(help_text="Values that left local memory to make room.")
+    audited = serializers.IntegerField(help_text="Hits that were compared with the database.")
+    violations = serializers.IntegerField(help_text="Of these, hits that were older than the last commit.")
+    prefetched = serializers.IntegerField(help_text="Values loaded before anybody asked for them.")
+    prefetch_hits = serializers.IntegerField(help_text="Of these, values that were asked for then.")
     entries = serializers.IntegerField(help_text="Values in local memory now, all processes together.")
     bytes = serializers.IntegerField(help_text="Their size.")
     avg_access_ms = serializers.FloatField(help_text="Mean time of a read, in milliseconds.")
