@@ -209,6 +209,7 @@ customer_balance = Region(
     warm=_hot_balances,
     label="Customer balances",
     money=True,
+    personal=True,
     target=0.90,
 )
 """Keyed by organisation and phone number (E.164)."""

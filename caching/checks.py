@@ -62,7 +62,7 @@ def _settings(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
         )
     if not _is_number(conf.TTL_JITTER) or not 0 <= conf.TTL_JITTER < 1:
         yield Error("CACHING['TTL_JITTER'] must be at least 0 and below 1.", id="caching.E003")
-    for name in ("LEASE_WAIT_SECONDS", "REDIS_SPIN_SECONDS"):
+    for name in ("LEASE_WAIT_SECONDS", "REDIS_SPIN_SECONDS", "OBSERVE_SECONDS"):
         value = getattr(conf, name)
         if not _is_number(value) or value < 0:
             yield Error(f"CACHING[{name!r}] must be a number, at least 0.", id="caching.E003")

@@ -37,6 +37,8 @@ DEFAULTS: dict[str, Any] = {
     "RELAY_SECONDS": 0.2,
     # Whether this process may have threads of its own: the listener, the relay, early refresh.
     "BACKGROUND": True,
+    # How often what was read and written is looked at: for reports, the auditor, prediction; 0: never.
+    "OBSERVE_SECONDS": 1.0,
     # How long a writer's mark keeps readers from filling when the writer does not come back.
     "MARK_SECONDS": 5.0,
     "LEASE_SECONDS": 5.0,

@@ -133,6 +133,7 @@ def _accepted(
     counters.redis_hits += 1
     counters.redis_ns += time.perf_counter_ns() - began
     counters.redis_samples += 1
+    runtime.activity.found.append(route.key.local)
     runtime.statistics.share_soon()
     return entry
 

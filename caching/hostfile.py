@@ -20,7 +20,7 @@ from django.conf import settings
 from caching.conf import conf
 from caching.errors import HostFileError, HostFileForeign
 
-__all__ = ["BLOCKS", "HEADER_BYTES", "HostFile", "host_file_path"]
+__all__ = ["BLOCKS", "HEADER_BYTES", "HostFile", "boot_id", "host_file_path"]
 
 HEADER_BYTES: Final = 4096
 BLOCKS: Final = 1024
@@ -45,7 +45,8 @@ def host_file_path(kind: str) -> Path:
     return Path(folder) / f"fast-access-{which}.{kind}"
 
 
-def _boot_id() -> bytes:
+def boot_id() -> bytes:
+    """Return 16 bytes that change when the machine is started; zeros where nobody knows."""
     try:
         return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().replace("-", ""))
     except (OSError, ValueError):
@@ -99,7 +100,7 @@ class HostFile:
                 f"as one user, or set CACHING['STAMPS_DIR'] to a folder of this user."
             )
         header = os.pread(descriptor, _HEADER.size, 0)
-        if found.st_size != self._size or header != _HEADER.pack(_MAGIC, self._layout, _boot_id()):
+        if found.st_size != self._size or header != _HEADER.pack(_MAGIC, self._layout, boot_id()):
             self._remove(found.st_ino)
             os.close(descriptor)
             return None
@@ -112,7 +113,7 @@ class HostFile:
 
     def _make(self, fill: bytes) -> None:
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        header = _HEADER.pack(_MAGIC, self._layout, _boot_id()).ljust(HEADER_BYTES, b"\0")
+        header = _HEADER.pack(_MAGIC, self._layout, boot_id()).ljust(HEADER_BYTES, b"\0")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:

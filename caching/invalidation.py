@@ -114,6 +114,7 @@ class Invalidation:
             self._end(certain=certain)
         for region, count in Counter(item.region for item in self._guarded).items():
             registry.get(region).counters.invalidations += count
+        runtime.activity.written.extend(self._guarded)
 
     def abandon(self) -> None:
         """Leave the marks to run out: the commit may have happened or may be about to."""

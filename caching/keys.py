@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS
 
 from caching.errors import CachingError
 
-__all__ = ["Key", "Part", "Scope", "digest"]
+__all__ = ["Key", "Part", "Scope", "digest", "parts_of", "parts_text"]
 
 Part = str | int | UUID | date
 
@@ -43,6 +43,28 @@ def _part_name(part: Part) -> str:
     if isinstance(part, date) and not isinstance(part, datetime):
         return "d" + part.isoformat()
     raise CachingError(f"A key part must be text, a number, a UUID or a date, not {type(part).__name__}.")
+
+
+def parts_text(parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return the parts of a key as texts that `parts_of` makes the same parts of; unlike names, they can be read."""
+    return tuple(f"s{part}" if isinstance(part, str) else _part_name(part) for part in parts)
+
+
+def parts_of(texts: Iterable[str]) -> tuple[Part, ...]:
+    """Return the parts that `parts_text` made these texts of; raises ValueError for others."""
+    return tuple(_part_of(text[:1], text[1:]) for text in texts)
+
+
+def _part_of(kind: str, text: str) -> Part:
+    if kind == "s":
+        return text
+    if kind == "u":
+        return UUID(text)
+    if kind == "i":
+        return int(text)
+    if kind == "d":
+        return date.fromisoformat(text)
+    raise ValueError(f"{kind!r} is no kind of key part.")
 
 
 class Scope:

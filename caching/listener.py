@@ -24,7 +24,7 @@ from caching.stamps import key_name_slot, region_slot, scope_name_slot
 from caching.tiers.conversation import WHO, run_id_of
 from caching.tiers.redis import RedisTier
 
-__all__ = ["Listener", "TrackingRefused", "slots_told", "why_refused"]
+__all__ = ["Listener", "TrackingRefused", "region_told", "slots_told", "why_refused"]
 
 logger = logging.getLogger("caching")
 
@@ -61,6 +61,15 @@ def slots_told(name: str, prefix: str) -> Iterable[int]:
         return [region_slot(epoch)]
     regions = list(registry.regions)
     return [scope_name_slot(epoch + region) for region in regions] if kind == "o" else map(region_slot, regions)
+
+
+def region_told(name: str) -> str:
+    """Return the region of which the Redis key `name` tells; "" when it tells of all, or of none."""
+    kind, _, region = name.partition(":r:")
+    if region and "{" not in kind:
+        return region
+    # Behind the organisation, before the database and the parts.
+    return name.partition("}:")[2].partition(":")[0].partition("@")[0]
 
 
 def why_refused(tier: RedisTier, *, patience: float) -> str | None:
@@ -276,9 +285,13 @@ class Listener:
             return
         self._heard += len(keys)
         stamps, prefix = _made("stamps"), conf.PREFIX
-        if stamps is not None:
-            for name in keys:
-                stamps.bump(slots_told(name.decode(errors="replace"), prefix))
+        for each in keys:
+            name = each.decode(errors="replace")
+            if stamps is not None:
+                stamps.bump(slots_told(name, prefix))
+            region = registry.regions.get(region_told(name))
+            if region is not None:
+                region.counters.received += 1
 
     def _forget(self) -> None:
         self.heard_until = 0.0

@@ -77,10 +77,12 @@ class Reading(Sharing):
             hits = {key: entry for key, entry in zip(wanted, found, strict=True) if entry is not None}
             self._entries.update(hits)
             self._counters.redis_hits += len(hits)
+            self._tell(found=hits)
             wanted = [key for key in wanted if key not in hits]
         if wanted:
             yield from self._find(wanted, dirty)
             self._count(time.perf_counter_ns() - began, len(wanted))
+            self._tell_of(wanted)
         return self._entries
 
     def flying(self) -> Steps[None]:
@@ -153,6 +155,18 @@ class Reading(Sharing):
             counters.redis_ns += nanoseconds
             counters.redis_samples += keys
         runtime.statistics.share_soon()
+
+    def _tell_of(self, wanted: list[Key]) -> None:
+        loaded = self._from_database
+        # What another read loaded is known of one key alone; of several it is not told which.
+        missed = set(wanted) if self.loaded and len(wanted) == 1 else loaded.intersection(wanted)
+        self._tell(found=[key for key in wanted if key not in missed], missed=missed)
+
+    def _tell(self, found: Iterable[Key] = (), missed: Iterable[Key] = ()) -> None:
+        # What nobody asked for is no request.
+        if self._counters is self._region.counters:
+            runtime.activity.found.extend(key.local for key in found)
+            runtime.activity.missed.extend(key.local for key in missed)
 
     # --- Redis --------------------------------------------------------------------------------------------------------
 

@@ -54,7 +54,8 @@ class Region(Tuned, Generic[S]):
     Fail-safe: for `stale_for` seconds after its end an expired value, which nothing has made stale, may stand in while
     the database fails, or takes longer than `soft_timeout` seconds (None: is waited for). Never for money.
 
-    `wait_replicas` is how many replicas of Redis must know of a write before it commits.
+    `wait_replicas` is how many replicas of Redis must know of a write before it commits. `personal` says that keys are
+    made of what tells of people, such as a phone number.
 
     `presets` says what is other under a preset (`CACHING["PRESET"]`): `{"high_traffic": {"redis_ttl": 300}}`, of
     `local_ttl`, `redis_ttl`, `stale_for` and `soft_timeout`.
@@ -82,6 +83,7 @@ class Region(Tuned, Generic[S]):
         stale_for: float = 0.0,
         soft_timeout: float | None = None,
         wait_replicas: int = 0,
+        personal: bool = False,
         presets: Mapping[str, Options] | None = None,
     ) -> None:
         if load is None and load_many is None:
@@ -104,6 +106,8 @@ class Region(Tuned, Generic[S]):
         self.target = target
         self.counters = Counters()
         self.wait_replicas = wait_replicas
+        #: Whether the parts of its keys tell of people: they are shown, and kept, nowhere but in the cache.
+        self.personal = personal
         #: Makes a snapshot, or None, of its JSON.
         self.decode = decoder_for(snapshot).decode
         registry.add(self)
@@ -197,6 +201,7 @@ class Region(Tuned, Generic[S]):
             found = yield from direct.hits(self, [first + name for name in missing], decode=True)
             entries.update(zip(missing, found, strict=True))
             self.counters.redis_hits += len(found) - found.count(None)
+            runtime.activity.found.extend(first + name for name, each in zip(missing, found, strict=True) if each)
         rest = {name: Key(self.name, name[0], name[1:], using) for name, entry in entries.items() if entry is None}
         if rest:
             read = yield from self.read(list(rest.values()), decode=True, directly=not is_plain)
@@ -300,6 +305,7 @@ class Region(Tuned, Generic[S]):
         counters.local_ns += time.perf_counter_ns() - began
         counters.local_samples += 1
         counters.local_hits -= 1
+        runtime.activity.hits.append(local_key)
         runtime.statistics.share_soon()
 
     def value(self, entry: Entry) -> S | None:

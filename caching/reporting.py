@@ -9,13 +9,23 @@ from typing import Any, Literal
 import msgspec
 
 from caching.conf import conf
+from caching.fleet import HostFigures, fleet_hosts, total
 from caching.registry import registry
 from caching.runtime import runtime
-from caching.stats import describe
+from caching.stats import describe, hit_rate
 
-__all__ = ["BreakerReport", "CacheReport", "ListenerReport", "OutboxReport", "RegionReport", "Reported", "cache_report"]
+__all__ = [
+    "BreakerReport",
+    "CacheReport",
+    "HostReport",
+    "ListenerReport",
+    "OutboxReport",
+    "RegionReport",
+    "Reported",
+    "cache_report",
+]
 
-Reported = Literal["host", "process"]
+Reported = Literal["fleet", "host", "process"]
 
 
 class RegionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,10 +79,28 @@ class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
     is_relay: bool
 
 
-class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All regions over one host or one process, and the tiers this process uses.
+class HostReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One host of the fleet, as the process that leads there told `seconds_ago`.
 
-    `breaker`, `listener` and `outbox` are this process's; None without Redis, `listener` also without threads.
+    `requests` and `hit_rate` (0 to 1) are over all regions; `breaker`, `listener` and `lag_ms` are that process's,
+    empty without Redis.
+    """
+
+    host: str
+    seconds_ago: float
+    requests: int
+    hit_rate: float
+    bytes: int
+    breaker: str
+    listener: str
+    lag_ms: float | None
+
+
+class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All regions over the fleet, one host or one process, and the tiers this process uses.
+
+    `hosts` are those that were added up; of others than this one it is known through Redis, seconds late. `breaker`,
+    `listener` and `outbox` are this process's; None without Redis, `listener` also without threads.
     """
 
     scope: Reported
@@ -84,6 +112,7 @@ class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerReport | None
     listener: ListenerReport | None
     outbox: OutboxReport | None
+    hosts: tuple[HostReport, ...]
     regions: tuple[RegionReport, ...]
 
     def region(self, name: str) -> RegionReport:
@@ -93,9 +122,15 @@ class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cache_report(*, scope: Reported = "host") -> CacheReport:
-    """Return the figures of all processes of this host, or of this process alone."""
-    statistics = runtime.statistics
-    numbers = statistics.host() if scope == "host" else statistics.process()
+    """Return the figures of all hosts, of all processes of this one, or of this process alone.
+
+    Without Redis the fleet is this host.
+    """
+    hosts = fleet_hosts() if scope == "fleet" else []
+    if scope == "process":
+        numbers = runtime.statistics.process()
+    else:
+        numbers = total(hosts) if hosts else runtime.statistics.host()
     return CacheReport(
         scope=scope,
         host=socket.gethostname(),
@@ -106,7 +141,25 @@ def cache_report(*, scope: Reported = "host") -> CacheReport:
         breaker=BreakerReport(**runtime.breaker.describe()) if runtime.redis is not None else None,
         listener=ListenerReport(**runtime.listener.describe()) if runtime.listener is not None else None,
         outbox=OutboxReport(**runtime.relay.describe()) if runtime.relay is not None else None,
+        hosts=tuple(_host(each, hosts[0].at) for each in hosts),
         regions=tuple(_region(name, describe(each)) for name, each in numbers.items()),
+    )
+
+
+def _host(figures: HostFigures, now: float) -> HostReport:
+    sums = {
+        name: sum(numbers.get(name, 0) for numbers in figures.numbers.values())
+        for name in ("local_hits", "redis_hits", "misses", "bytes")
+    }
+    return HostReport(
+        host=figures.host,
+        seconds_ago=max(0.0, now - figures.at),
+        requests=sums["local_hits"] + sums["redis_hits"] + sums["misses"],
+        hit_rate=hit_rate(sums),
+        bytes=sums["bytes"],
+        breaker=figures.breaker,
+        listener=figures.listener,
+        lag_ms=figures.lag_ms,
     )
 
 

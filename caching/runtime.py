@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from caching.activity import Activity
 from caching.breaker import Breaker
 from caching.clock import Clock
 from caching.conf import conf
@@ -23,9 +24,11 @@ from caching.tiers.local import Entry, LocalTier
 
 if TYPE_CHECKING:
     from caching.listener import Listener
+    from caching.observer import Observer
     from caching.refreshing import Refresher
     from caching.relay import Relay
     from caching.tiers.redis import RedisTier
+    from caching.usage import Usage
 
 __all__ = ["Runtime", "runtime"]
 
@@ -36,11 +39,12 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 
 class Runtime:
-    """`clock`, `stamps`, `local`, `redis`, `breaker`, `listener`, `relay`, `flights`, `refresher` and `statistics`.
+    """`clock`, `stamps`, `local`, `redis`, `breaker`, `listener`, `relay`, `flights`, `refresher`, what watches them.
 
     Attributes are made when first read and then plain attributes, for they are read on every hit.
     `stamps` and `local` are None when no file can be shared with the other processes of the host; `redis` and `relay`
     without a Redis; `listener` without one, or without threads of our own. With the Redis tier its threads start.
+    `statistics`, `activity`, `usage` and `observer` tell what happens.
     """
 
     clock: Clock
@@ -53,6 +57,9 @@ class Runtime:
     flights: Flights
     refresher: Refresher
     statistics: Statistics
+    activity: Activity
+    usage: Usage
+    observer: Observer
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -71,7 +78,10 @@ class Runtime:
             "refresher": self._make_refresher,
             "relay": self._make_relay,
             # Not the attribute: statistics alone shall not make a tier.
-            "statistics": lambda: Statistics(lambda: self.__dict__.get("local")),
+            "statistics": lambda: Statistics(lambda: self.__dict__.get("local"), lambda: self.observer),
+            "activity": lambda: Activity(self.clock),
+            "usage": self._make_usage,
+            "observer": self._make_observer,
         }
         if name not in makers:
             raise AttributeError(name)
@@ -90,11 +100,11 @@ class Runtime:
         redis: RedisTier | None = self.__dict__.get("redis")
         if redis is not None:
             redis.close()
-        for name in ("stamps", "local", "redis", "breaker", "flights", "statistics"):
+        for name in ("stamps", "local", "redis", "breaker", "flights", "statistics", "activity", "usage"):
             self.__dict__.pop(name, None)
 
     def _stop_threads(self) -> None:
-        for name in ("listener", "relay", "refresher"):
+        for name in ("observer", "listener", "relay", "refresher"):
             worker = self.__dict__.pop(name, None)
             if worker is not None:
                 worker.stop()
@@ -190,12 +200,18 @@ class Runtime:
         self._stop_threads()
         if "statistics" in self.__dict__:
             self.statistics.share()
+        if "usage" in self.__dict__:
+            self.usage.observe(self.activity.take())
+            self.usage.share()
 
     def after_fork_in_child(self) -> None:
         """Make what a child must not share with its parent: locks, records, statistics."""
         self._lock = threading.RLock()
         # The threads stayed in the parent; its connections close by themselves, and only there.
-        for name in ("local", "redis", "breaker", "listener", "relay", "flights", "refresher", "statistics"):
+        for name in (
+            "local", "redis", "breaker", "listener", "relay", "flights", "refresher", "statistics", "activity", "usage",
+            "observer",
+        ):  # fmt: skip
             self.__dict__.pop(name, None)
         stamps = self.__dict__.get("stamps")
         if stamps is not None and not stamps.after_fork_in_child():
@@ -237,6 +253,19 @@ class Runtime:
         listener = Listener()
         listener.start()
         return listener
+
+    def _make_usage(self) -> Usage:
+        from caching.usage import Usage
+
+        return Usage()
+
+    def _make_observer(self) -> Observer:
+        from caching.observer import Observer
+
+        observer = Observer()
+        if conf.BACKGROUND and conf.OBSERVE_SECONDS:
+            observer.start()
+        return observer
 
     def _make_refresher(self) -> Refresher:
         from caching.refreshing import Refresher

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import struct
 import threading
 import time
@@ -11,13 +12,13 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from caching.errors import HostFileError
-from caching.hostfile import BLOCKS, HEADER_BYTES, HostFile, host_file_path
+from caching.hostfile import BLOCKS, HEADER_BYTES, HostFile, boot_id, host_file_path
 from caching.registry import registry
 
 if TYPE_CHECKING:
     from caching.tiers.local import LocalTier
 
-__all__ = ["COUNTERS", "SAMPLE_MASK", "Counters", "Statistics", "describe", "hit_rate"]
+__all__ = ["COUNTERS", "GAUGES", "SAMPLE_MASK", "Counters", "Statistics", "describe", "hit_rate"]
 
 logger = logging.getLogger("caching")
 
@@ -34,7 +35,8 @@ COUNTERS: Final = (
     "prefetch_hits", "local_ns", "local_samples", "redis_ns", "redis_samples", "miss_ns", "miss_samples", "entries",
     "bytes",
 )  # fmt: skip
-_GAUGES: Final = ("entries", "bytes")
+#: Of these, what there is now; the others only grow.
+GAUGES: Final = ("entries", "bytes")
 
 
 class Counters:
@@ -102,11 +104,13 @@ class Statistics:
 
     Without such a file it knows this process alone. Other processes' figures lag a little: they are shown on misses
     and sampled hits, at most every 0.2 seconds, and when a process ends. `local` returns the local tier there is at
-    the moment, which knows what each region holds there.
+    the moment, which knows what each region holds there; `wake` is called whenever the figures were shared, for they
+    have changed.
     """
 
-    def __init__(self, local: Callable[[], LocalTier | None]) -> None:
+    def __init__(self, local: Callable[[], LocalTier | None], wake: Callable[[], object]) -> None:
         self._local = local
+        self._wake = wake
         self._regions = {name: region.counters for name, region in sorted(registry.regions.items())}
         self._lock = threading.Lock()
         self._row = struct.Struct(f"={len(COUNTERS) * len(self._regions)}Q")
@@ -127,7 +131,7 @@ class Statistics:
         # What a process counted that has ended since still happened; its memory, though, is gone.
         self._inherited = list(self._row.unpack_from(file.view, self._at(self._block)))
         for index, name in enumerate(COUNTERS * len(self._regions)):
-            if name in _GAUGES:
+            if name in GAUGES:
                 self._inherited[index] = 0
 
     def _at(self, block: int) -> int:
@@ -137,6 +141,7 @@ class Statistics:
         """Show this process's counters to the others, unless that was done a moment ago: it costs as much as a read."""
         if time.monotonic() >= self._share_again:
             self.share()
+            self._wake()
 
     def share(self) -> None:
         """Show this process's counters to the others, now."""
@@ -165,7 +170,7 @@ class Statistics:
         if self._file is None:
             totals = list(self._own())
         else:
-            gauges = [name in _GAUGES for name in COUNTERS] * len(self._regions)
+            gauges = [name in GAUGES for name in COUNTERS] * len(self._regions)
             for block in range(self._file.claimed_blocks()):
                 lives = block == self._block or self._file.is_held(block)
                 row = self._row.unpack_from(self._file.view, self._at(block))
@@ -178,6 +183,21 @@ class Statistics:
             region: dict(zip(COUNTERS, totals[index * width : (index + 1) * width], strict=True))
             for index, region in enumerate(self._regions)
         }
+
+    @property
+    def block(self) -> int | None:
+        """The number of this process among those of the host, or None; an ended process's is given away again."""
+        return None if self._file is None else self._block
+
+    def others(self) -> list[int]:
+        """Return the numbers of all other processes that there ever were."""
+        return [] if self._file is None else [n for n in range(self._file.claimed_blocks()) if n != self._block]
+
+    @property
+    def host_id(self) -> str:
+        """What tells this host from others, containers of one name included, until it is started anew."""
+        own = "alone" if self._file is None else f"{self._file.path}:{self._file.inode}:{boot_id().hex()}"
+        return blake2b(f"{socket.gethostname()}:{own}".encode(), digest_size=8).hexdigest()
 
     def process(self) -> dict[str, dict[str, int]]:
         """Return the counters of every region of this process alone."""

@@ -55,6 +55,8 @@ def fresh_cache(settings: Settings, tmp_path_factory: pytest.TempPathFactory) ->
         "REDIS_ALIAS": None,
         # A test that is about a thread starts it; in the others the relay goes its rounds when told to.
         "BACKGROUND": False,
+        # Nor has a test that starts the others an observer, which would look into its database.
+        "OBSERVE_SECONDS": 0,
     }
     runtime.reset()
     # Requests are counted there: one test's must not use up another's.

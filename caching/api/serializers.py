@@ -99,10 +99,23 @@ class OutboxSerializer(serializers.Serializer[Any]):
     is_relay = serializers.BooleanField(help_text="Whether it falls to that process to deliver.")
 
 
-class CacheReportSerializer(serializers.Serializer[Any]):
-    """All regions of one host or one process."""
+class HostSerializer(serializers.Serializer[Any]):
+    """One host of the fleet; other hosts' figures are seconds late."""
 
-    scope = serializers.ChoiceField(["host", "process"])
+    host = serializers.CharField()
+    seconds_ago = serializers.FloatField(help_text="When it told so.")
+    requests = serializers.IntegerField()
+    hit_rate = serializers.FloatField(help_text="Share of hits, 0 to 1.")
+    bytes = serializers.IntegerField(help_text="What its local memories hold.")
+    breaker = serializers.CharField(allow_blank=True, help_text="Of the process that told; empty without Redis.")
+    listener = serializers.CharField(allow_blank=True)
+    lag_ms = serializers.FloatField(allow_null=True)
+
+
+class CacheReportSerializer(serializers.Serializer[Any]):
+    """All regions of the fleet, one host or one process."""
+
+    scope = serializers.ChoiceField(["fleet", "host", "process"])
     host = serializers.CharField(help_text="The server that answered.")
     process = serializers.IntegerField(help_text="Its process that answered.")
     prefix = serializers.CharField(help_text="What keys in Redis begin with.")
@@ -111,6 +124,7 @@ class CacheReportSerializer(serializers.Serializer[Any]):
     breaker = BreakerSerializer(allow_null=True, help_text="Null without Redis.")
     listener = ListenerSerializer(allow_null=True, help_text="Null without Redis, or without threads.")
     outbox = OutboxSerializer(allow_null=True, help_text="Null without Redis.")
+    hosts = HostSerializer(many=True, help_text="The hosts that were added up; empty unless the fleet was asked for.")
     regions = RegionReportSerializer(many=True)
 
 
@@ -118,9 +132,10 @@ class ReportQuerySerializer(serializers.Serializer[Any]):
     """The query of a report."""
 
     scope = serializers.ChoiceField(
-        ["host", "process"],
+        ["fleet", "host", "process"],
         default="host",
-        help_text="`host`: all processes of the server that answers; `process`: the one that answers.",
+        help_text="`fleet`: all servers that share Redis; "
+        "`host`: all processes of the server that answers; `process`: the one that answers.",
     )
 
 

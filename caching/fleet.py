@@ -1,0 +1,132 @@
+"""What all servers do together: one process of each tells Redis its host's figures, and whoever asks adds them up."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Final
+
+import msgspec
+
+from caching.conf import conf
+from caching.errors import RedisUnavailable
+from caching.observer import Consumer
+from caching.runtime import runtime
+from caching.scripts import Command, command
+from caching.stats import COUNTERS
+from caching.usage import BusyKey, BusyOrg
+
+__all__ = ["Fleet", "HostFigures", "fleet_hosts", "total"]
+
+_TELL_SECONDS: Final = 3.0
+# Who has not been heard of for so long is counted no more ...
+_SILENT_SECONDS: Final = 15.0
+# ... and after so long forgotten.
+_GONE_SECONDS: Final = 86_400.0
+_BUSIEST: Final = 50
+
+
+class HostFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One host: its counters by region, its busiest, and how the process that leads there gets on with Redis.
+
+    `at` is when it told so, in seconds since 1970 by its own clock; `lag_ms` is None without a listener.
+    """
+
+    id: str
+    host: str
+    process: int
+    at: float
+    numbers: dict[str, dict[str, int]]
+    orgs: tuple[BusyOrg, ...] = ()
+    keys: tuple[BusyKey, ...] = ()
+    breaker: str = ""
+    listener: str = ""
+    lag_ms: float | None = None
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(HostFigures).decode
+
+
+class Fleet(Consumer):
+    """Tells Redis what this host did; without Redis there is nobody to tell."""
+
+    def __init__(self) -> None:
+        self._tell_again = 0.0
+
+    def lead(self) -> None:
+        now, redis = runtime.clock.now(), runtime.redis
+        if redis is None or not runtime.breaker.closed or now < self._tell_again:
+            return
+        self._tell_again = now + _TELL_SECONDS
+        figures = _own()
+        try:
+            redis.execute([command("HSET", _name(), figures.id, _encode(figures)), *_forgetting(figures.at)])
+        except RedisUnavailable:
+            # The breaker says so, and others miss this host.
+            return
+
+
+def fleet_hosts() -> list[HostFigures]:
+    """Return the figures of all hosts, this one's first and as they are now; of this one alone without Redis."""
+    own = _own()
+    others = [
+        host
+        for host in _told()
+        # Clocks differ a little; what comes from far ahead is nobody's figure of now.
+        if host.id != own.id and abs(own.at - host.at) < _SILENT_SECONDS
+    ]
+    return [own, *sorted(others, key=lambda host: (host.host, host.id))]
+
+
+def total(hosts: list[HostFigures]) -> dict[str, dict[str, int]]:
+    """Return the counters of every region that this host knows, added up; hosts of another release may know less."""
+    return {
+        region: {name: sum(host.numbers.get(region, {}).get(name, 0) for host in hosts) for name in COUNTERS}
+        for region in hosts[0].numbers
+    }
+
+
+def _told() -> list[HostFigures]:
+    redis = runtime.redis
+    if redis is None:
+        return []
+    try:
+        answer = redis.execute([command("HVALS", _name())]).values[0]
+    except RedisUnavailable:
+        return []
+    found = []
+    for each in answer:
+        try:
+            found.append(_decode(each))
+        except msgspec.DecodeError:
+            # Of another release, or not ours.
+            continue
+    return found
+
+
+def _forgetting(now: float) -> list[Command]:
+    gone = [host.id for host in _told() if now - host.at > _GONE_SECONDS]
+    return [command("HDEL", _name(), *gone)] if gone else []
+
+
+def _own() -> HostFigures:
+    top, listener = runtime.usage.top(_BUSIEST), runtime.listener
+    heard = listener.describe() if listener is not None else {"state": "", "lag_ms": None}
+    return HostFigures(
+        id=runtime.statistics.host_id,
+        host=socket.gethostname(),
+        process=os.getpid(),
+        at=runtime.clock.wall(),
+        numbers=runtime.statistics.host(),
+        orgs=top.orgs,
+        # Redis need not know what keys are made of.
+        keys=tuple(msgspec.structs.replace(key, parts=None) for key in top.keys),
+        breaker=runtime.breaker.describe()["state"] if runtime.redis is not None else "",
+        listener=heard["state"],
+        lag_ms=heard["lag_ms"],
+    )
+
+
+def _name() -> str:
+    return f"{conf.PREFIX}fleet"

@@ -1,0 +1,112 @@
+"""One thread of the process that makes sense of what was read and written, so that no request has to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final, TypeVar
+
+from django.db import connections
+
+from caching.activity import Batch
+from caching.conf import conf
+from caching.errors import HostFileError
+from caching.hostlock import HostLock
+from caching.runtime import runtime
+
+__all__ = ["Consumer", "Observer"]
+
+logger = logging.getLogger("caching")
+
+C = TypeVar("C", bound="Consumer")
+
+# How long a process that ends waits for what is under way.
+_PATIENCE_SECONDS: Final = 2.0
+
+
+class Consumer:
+    """What wants to know what happens. What it raises is logged once, and keeps it from nothing later."""
+
+    def observe(self, batch: Batch) -> None:
+        """Take in what this process has read and written since the last call."""
+
+    def lead(self) -> None:
+        """Do what one process of the host has to do; called after `observe`, in that one alone."""
+
+    def stop(self) -> None:
+        """Put away what needs that; the process ends, or its settings change."""
+
+
+class Observer:
+    """One for each process; `tick` does one round, `start` has a thread go its rounds."""
+
+    def __init__(self) -> None:
+        self.consumers: list[Consumer] = self._make_consumers()
+        #: Whether this process is the one of its host that leads.
+        self.leads = False
+        self._lock = HostLock("observer", runtime.clock)
+        self._complaints: set[str] = set()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()
+
+    def _make_consumers(self) -> list[Consumer]:
+        # Imported here: they need the runtime that makes this.
+        from caching.fleet import Fleet
+
+        return [runtime.usage, Fleet()]
+
+    def consumer(self, kind: type[C]) -> C:
+        """Return the consumer of that class."""
+        return next(each for each in self.consumers if isinstance(each, kind))
+
+    def tick(self) -> None:
+        """Hand what happened since the last time to all consumers."""
+        with self._turn:
+            batch = runtime.activity.take()
+            self.leads = self._takes_lead()
+            for consumer in self.consumers:
+                self._guarded(consumer, batch)
+            runtime.statistics.share_soon()
+
+    def _guarded(self, consumer: Consumer, batch: Batch) -> None:
+        name = type(consumer).__name__
+        try:
+            consumer.observe(batch)
+            if self.leads:
+                consumer.lead()
+        except Exception as error:
+            # Once, not every second; and not what it says, which may quote rows.
+            if name not in self._complaints:
+                self._complaints.add(name)
+                logger.warning("%s failed and goes on: %s", name, type(error).__qualname__)
+        else:
+            self._complaints.discard(name)
+
+    def _takes_lead(self) -> bool:
+        try:
+            return self._lock.take()
+        except HostFileError:
+            # Nobody can tell whether another one leads: two that do so do the same work twice.
+            return True
+
+    def start(self) -> None:
+        """Go rounds in a thread."""
+        self._thread = threading.Thread(target=self._run, name="caching-observer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and leave the lead to another process."""
+        self._stopping.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_PATIENCE_SECONDS)
+        for consumer in self.consumers:
+            consumer.stop()
+        self._lock.release()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(conf.OBSERVE_SECONDS):
+            try:
+                self.tick()
+            finally:
+                connections.close_all()

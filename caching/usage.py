@@ -1,0 +1,297 @@
+"""Who reads what, and how much: per minute and organisation, and the busiest keys, of all processes of the host."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import math
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from caching.activity import Batch
+from caching.hostfile import host_file_path
+from caching.keys import Key, parts_text
+from caching.observer import Consumer
+from caching.registry import registry
+from caching.runtime import runtime
+from caching.stats import COUNTERS, GAUGES
+
+__all__ = ["BusyKey", "BusyOrg", "MinuteRow", "Top", "Usage"]
+
+logger = logging.getLogger("caching")
+
+#: Minutes that are kept, for whoever writes them down late.
+MINUTES_KEPT: Final = 5
+
+# What is rarer than the busiest of these is forgotten between two looks.
+_MOST_KEYS: Final = 1000
+_MOST_ORGS: Final = 1000
+_SHOWN: Final = 200
+# An organisation's numbers of one minute take half a kilobyte.
+_MOST_ORGS_OF_A_MINUTE: Final = 200
+# To say what was read takes about a millisecond.
+_SHARE_SECONDS: Final = 2.0
+# Rates are means over about this long.
+_MEMORY_SECONDS: Final = 60.0
+
+Numbers = dict[str, int]
+
+
+class MinuteRow(msgspec.Struct, frozen=True):
+    """One region's figures of one minute (counted since 1970), of the whole region (`org` is "") or an organisation.
+
+    Of a region they are exact, all of `COUNTERS`; of an organisation `local_hits` (estimated from samples),
+    `redis_hits`, `misses` and `invalidations` alone, and only the busiest have any.
+    """
+
+    minute: int
+    region: str
+    org: str
+    numbers: Numbers
+
+
+class BusyOrg(msgspec.Struct, frozen=True):
+    """An organisation and how often it is read, in reads per second."""
+
+    org: str
+    rate: float
+
+
+class BusyKey(msgspec.Struct, frozen=True):
+    """A key and how often it is read, in reads per second.
+
+    `name` is that of `Key.name`. `parts` are texts for `caching.keys.parts_of`; None where they may be personal.
+    """
+
+    region: str
+    org: str
+    name: str
+    alias: str
+    parts: tuple[str, ...] | None
+    rate: float
+
+
+class Top(msgspec.Struct, frozen=True):
+    """The busiest organisations and keys of this host, the busiest first."""
+
+    orgs: tuple[BusyOrg, ...]
+    keys: tuple[BusyKey, ...]
+
+
+class _Shared(msgspec.Struct):
+    """What one process tells the others: its minutes, and its busiest at that moment of the clock's `wall`."""
+
+    at: float
+    minutes: list[MinuteRow]
+    orgs: list[BusyOrg]
+    keys: list[BusyKey]
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(_Shared).decode
+
+
+class _Rates:
+    """Decayed counts: forward decay (Cormode, Shkapenyuk, Srivastava and Xu, ICDE 2009), of the most frequent alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._weights: dict[object, float] = {}
+        self._origin = 0.0
+
+    def add(self, counts: Iterable[tuple[object, float]], now: float) -> None:
+        weights = self._weights
+        if now - self._origin > 50 * _MEMORY_SECONDS:
+            # Weights grow with time; before they grow too large they are counted from a later moment.
+            shrunk = math.exp(-min(700.0, (now - self._origin) / _MEMORY_SECONDS))
+            weights = self._weights = {what: weight * shrunk for what, weight in weights.items()}
+            self._origin = now
+        factor = math.exp((now - self._origin) / _MEMORY_SECONDS)
+        for what, count in counts:
+            weights[what] = weights.get(what, 0.0) + count * factor
+        if len(weights) > self._most:
+            self._weights = dict(heapq.nlargest(self._most, weights.items(), key=lambda item: item[1]))
+
+    def top(self, count: int, now: float) -> list[tuple[object, float]]:
+        """Return the most frequent and their rates per second."""
+        per_second = math.exp(-(now - self._origin) / _MEMORY_SECONDS) / _MEMORY_SECONDS
+        largest = heapq.nlargest(count, self._weights.items(), key=lambda item: item[1])
+        return [(what, weight * per_second) for what, weight in largest]
+
+
+class Usage(Consumer):
+    """Adds up what this process reads, tells the other processes of the host, and knows what they tell.
+
+    Each process has a file of its own beside the host's stamps, replaced as a whole, that outlives it: what it read
+    in its last minute is written down by whoever leads.
+    """
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, dict[tuple[str, str], Numbers]] = {}
+        self._counted: dict[str, Numbers] = {}
+        self._keys = _Rates(_MOST_KEYS)
+        self._orgs = _Rates(_MOST_ORGS)
+        self._share_again = 0.0
+        self._complained = False
+        self._inherit()
+
+    # --- this process -------------------------------------------------------------------------------------------------
+
+    def observe(self, batch: Batch) -> None:
+        reads, now = batch.reads(), runtime.clock.now()
+        self._keys.add(reads.items(), now)
+        self._orgs.add(((key[2], count) for key, count in reads.items()), now)
+        minute = self._minutes.setdefault(int(runtime.clock.wall() // 60), {})
+        self._count_regions(minute)
+        for name, counts in (("local_hits", batch.hits), ("redis_hits", batch.found), ("misses", batch.missed)):
+            for key, count in counts.items():
+                _add(minute, (key[0], key[2]), name, round(count))
+        for key, count in batch.written.items():
+            _add(minute, (key[0], key[2]), "invalidations", count)
+        for scope, count in batch.widened.items():
+            _add(minute, scope, "invalidations", count)
+        for old in sorted(self._minutes)[:-MINUTES_KEPT]:
+            del self._minutes[old]
+        if now >= self._share_again:
+            self._share_again = now + _SHARE_SECONDS
+            self.share()
+
+    def _count_regions(self, minute: dict[tuple[str, str], Numbers]) -> None:
+        for region, counted in runtime.statistics.process().items():
+            before = self._counted.get(region, {})
+            numbers = minute.setdefault((region, ""), dict.fromkeys(COUNTERS, 0))
+            for name, value in counted.items():
+                if name in GAUGES:
+                    numbers[name] = value
+                    continue
+                # They begin anew when the settings change.
+                numbers[name] += value - before.get(name, 0) if value >= before.get(name, 0) else value
+            self._counted[region] = counted
+
+    # --- all processes of the host ------------------------------------------------------------------------------------
+
+    def minutes(self, minute: int) -> list[MinuteRow]:
+        """Return that minute's rows, of all processes of the host added up; none if nothing happened or it is long ago.
+
+        Minutes are counted since 1970, by the clock's `wall`; the one under way is incomplete.
+        """
+        totals: dict[tuple[str, str], Numbers] = {}
+        for shared in self._everything():
+            for row in shared.minutes:
+                if row.minute == minute:
+                    numbers = totals.setdefault((row.region, row.org), {})
+                    for name, value in row.numbers.items():
+                        numbers[name] = numbers.get(name, 0) + value
+        return [
+            MinuteRow(minute, region, org, numbers)
+            for (region, org), numbers in sorted(totals.items())
+            if any(value for name, value in numbers.items() if name not in GAUGES)
+        ]
+
+    def top(self, count: int = 10) -> Top:
+        """Return the busiest organisations and keys; those of processes that fell silent count for less and less."""
+        orgs: dict[str, float] = {}
+        keys: dict[str, BusyKey] = {}
+        now = runtime.clock.wall()
+        for shared in self._everything():
+            faded = math.exp(-max(0.0, now - shared.at) / _MEMORY_SECONDS)
+            for org in shared.orgs:
+                orgs[org.org] = orgs.get(org.org, 0.0) + org.rate * faded
+            for key in shared.keys:
+                rate = key.rate * faded + (keys[key.name].rate if key.name in keys else 0.0)
+                keys[key.name] = msgspec.structs.replace(key, rate=rate)
+        return Top(
+            tuple(BusyOrg(org, rate) for org, rate in heapq.nlargest(count, orgs.items(), key=lambda item: item[1])),
+            tuple(heapq.nlargest(count, keys.values(), key=lambda key: key.rate)),
+        )
+
+    def _everything(self) -> Iterator[_Shared]:
+        yield self._own()
+        for block in runtime.statistics.others():
+            shared = _read(_path(block))
+            if shared is not None:
+                yield shared
+
+    def _own(self) -> _Shared:
+        now = runtime.clock.now()
+        return _Shared(
+            at=runtime.clock.wall(),
+            minutes=[
+                MinuteRow(minute, region, org, numbers)
+                for minute, rows in self._minutes.items()
+                for (region, org), numbers in _busiest(rows)
+            ],
+            orgs=[BusyOrg(str(org), rate) for org, rate in self._orgs.top(_SHOWN, now)],
+            keys=[_busy_key(key, rate) for key, rate in self._keys.top(_SHOWN, now)],
+        )
+
+    def _inherit(self) -> None:
+        # Of a process that has ended and whose number this one has got.
+        block = runtime.statistics.block
+        shared = _read(_path(block)) if block is not None else None
+        for row in shared.minutes if shared is not None else ():
+            self._minutes.setdefault(row.minute, {})[row.region, row.org] = row.numbers
+
+    def share(self) -> None:
+        """Show the other processes of the host what this one has read, now."""
+        block = runtime.statistics.block
+        if block is None:
+            return
+        try:
+            _write(_path(block), _encode(self._own()))
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                logger.warning("Other processes do not learn what this one reads: %s", error.strerror)
+
+
+def _add(minute: dict[tuple[str, str], Numbers], which: tuple[str, str], name: str, count: int) -> None:
+    numbers = minute.setdefault(which, {})
+    numbers[name] = numbers.get(name, 0) + count
+
+
+def _busiest(rows: dict[tuple[str, str], Numbers]) -> Iterator[tuple[tuple[str, str], Numbers]]:
+    whole = [item for item in rows.items() if not item[0][1]]
+    of_orgs = [item for item in rows.items() if item[0][1]]
+    yield from [*whole, *heapq.nlargest(_MOST_ORGS_OF_A_MINUTE, of_orgs, key=lambda item: sum(item[1].values()))]
+
+
+def _busy_key(local_key: Any, rate: float) -> BusyKey:
+    region, alias, org, *parts = local_key
+    personal = region not in registry.regions or registry.regions[region].personal
+    name = Key(region, org, parts, alias).name
+    return BusyKey(region, org, name, alias, None if personal else parts_text(parts), rate)
+
+
+def _path(block: int) -> Path:
+    return host_file_path(f"usage.{block}")
+
+
+def _read(path: Path) -> _Shared | None:
+    with suppress(OSError, msgspec.DecodeError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                return _decode(file.read())
+    return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.rename(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
