@@ -76,13 +76,14 @@ class CacheRegion(models.Model):
 
 
 class CacheEvent(models.Model):
-    """Who cleared or warmed what, and when: written once, read in the admin."""
+    """Who cleared or warmed what, or what the auditor found old, and when: written once, read in the admin."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
 
     class Action(models.TextChoices):
         CLEAR = "clear", "cleared"
         WARM = "warm", "warmed"
+        EVICT = "evict", "found old, evicted"
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     action = models.CharField(max_length=5, choices=Action)
