@@ -173,6 +173,7 @@ bill_total = Region(
     label="Bill totals",
     money=True,
     target=0.80,
+    target_ms=20.0,
 )
 """Keyed by organisation and order id. Raises DiscountError for an order whose discount exceeds its lines."""
 
@@ -192,6 +193,7 @@ billing_summary = Region(
     label="Billing summaries",
     money=True,
     target=0.80,
+    target_ms=20.0,
 )
 """Keyed by organisation and local date."""
 
@@ -211,5 +213,6 @@ customer_balance = Region(
     money=True,
     personal=True,
     target=0.90,
+    target_ms=10.0,
 )
 """Keyed by organisation and phone number (E.164)."""

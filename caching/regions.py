@@ -49,7 +49,7 @@ class Region(Tuned, Generic[S]):
     `load(org, *parts, using=alias)` returns a snapshot or None; `load_many(names, using=alias)`, for `(org, *parts)`
     in `names`, a dictionary without the missing ones; one of the two is enough. `local_ttl` and `redis_ttl` are
     seconds. `money` declares that a stale answer is worse than none. `label` is what operators read; `target` the hit
-    rate they expect (0 to 1).
+    rate they expect (0 to 1), `target_ms` the milliseconds that a hit may take on average.
 
     Fail-safe: for `stale_for` seconds after its end an expired value, which nothing has made stale, may stand in while
     the database fails, or takes longer than `soft_timeout` seconds (None: is waited for). Never for money.
@@ -81,6 +81,7 @@ class Region(Tuned, Generic[S]):
         money: bool = False,
         target: float | None = None,
         stale_for: float = 0.0,
+        target_ms: float | None = None,
         soft_timeout: float | None = None,
         wait_replicas: int = 0,
         personal: bool = False,
@@ -106,6 +107,7 @@ class Region(Tuned, Generic[S]):
         self.target = target
         self.counters = Counters()
         self.wait_replicas = wait_replicas
+        self.target_ms = target_ms
         #: Whether the parts of its keys tell of people: they are shown, and kept, nowhere but in the cache.
         self.personal = personal
         #: Makes a snapshot, or None, of its JSON.

@@ -31,9 +31,9 @@ Reported = Literal["fleet", "host", "process"]
 class RegionReport(msgspec.Struct, frozen=True, kw_only=True):
     """One region: what it declares and what it did.
 
-    `target` is the hit rate expected of it (0 to 1) or None; `meets_target` is None without a target and before the
-    first request. The times to live are seconds, as they apply now; `redis_ttl` is None without Redis. `statistics` are
-    the numbers of `caching.stats.describe`.
+    `target` is the hit rate expected of it (0 to 1), `target_ms` how long a hit may take on average, each or None;
+    `meets_target` is None without a target and before the first request. The times to live are seconds, as they apply now; `redis_ttl` is None without Redis, `ttl`
+    without adaptive times. `statistics` are the numbers of `caching.stats.describe`.
     """
 
     name: str
@@ -41,6 +41,7 @@ class RegionReport(msgspec.Struct, frozen=True, kw_only=True):
     money: bool
     target: float | None
     meets_target: bool | None
+    target_ms: float | None
     local_ttl: float
     redis_ttl: float | None
     statistics: dict[str, Any]
@@ -174,6 +175,7 @@ def _region(name: str, statistics: dict[str, Any]) -> RegionReport:
         target=region.target,
         meets_target=statistics["hit_rate"] >= region.target if judged else None,
         local_ttl=region.local_ttl if runtime.hears_changes else min(region.local_ttl, conf.LOCAL_TTL_WITHOUT_TRACKING),
+        target_ms=region.target_ms,
         redis_ttl=region.redis_ttl if with_redis else None,
         statistics=statistics,
     )

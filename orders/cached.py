@@ -131,6 +131,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "local_ttl": 120,
     "redis_ttl": 120,
     "target": 0.85,
+    "target_ms": 50.0,
     "stale_for": 300,
     "presets": {"high_traffic": {"local_ttl": 300, "redis_ttl": 300}},
 }

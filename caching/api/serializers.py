@@ -80,6 +80,7 @@ class BreakerSerializer(serializers.Serializer[Any]):
     trips = serializers.IntegerField(help_text="How often it opened.")
     why = serializers.CharField(allow_blank=True, help_text="Why it did last.")
 
+    target_ms = serializers.FloatField(allow_null=True, help_text="Milliseconds that a hit may take on average.")
 
 class ListenerSerializer(serializers.Serializer[Any]):
     """Whether the process that answers hears of other hosts' changes."""

@@ -129,6 +129,7 @@ profile_lite = Region("profile_lite", ProfileLite, load_many=_loader(ProfileLite
 """Keyed by organisation."""
 
 business_settings = Region(
+    "target_ms": 10.0,
     "business_settings",
     BusinessSettings,
     load_many=_loader(BusinessSettings),
