@@ -25,8 +25,8 @@ class ProfileSerializer(serializers.ModelSerializer[BusinessProfile]):
         model = BusinessProfile
         fields = (
             "org_id", "name", "legal_name", "tax_id", "address", "phone", "email", "currency", "time_zone",
-            "opening_hours", "tax_rate", "tax_on", "prices_include_tax", "accepts_delivery", "accepts_table_service",
-            "order_lead_minutes", "created_at", "updated_at",
+            "opening_hours", "holidays", "tax_rate", "tax_on", "prices_include_tax", "accepts_delivery",
+            "accepts_table_service", "order_lead_minutes", "created_at", "updated_at",
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,12 @@ class Registry:
         #: Given organisations, returns those that exist. Set by the `cached.py` of the app that owns them; None: nobody
         #: can tell, and every name is taken for one.
         self.organisations: Callable[[Collection[str]], Iterable[str]] | None = None
+        #: Given a text and how many at most, returns organisations whose id or name is like it, as (id, name). Set in
+        #: the same place; None: operators type ids.
+        self.find_organisations: Callable[[str, int], Iterable[tuple[str, str]]] | None = None
+        #: Given two aware moments, returns (organisation, aware moment) for each time it opens, from the first
+        #: to before the second. Set likewise; None: nobody can tell, and nothing is loaded before it opens.
+        self.openings: Callable[[datetime, datetime], Iterable[tuple[str, datetime]]] | None = None
 
     def add(self, region: Region[Any]) -> None:
         if region.name in self.regions:

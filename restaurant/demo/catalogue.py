@@ -15,10 +15,14 @@ _LUNCH_AND_EVENING: Final = [["11:30", "15:00"], ["17:30", "23:00"]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRestaurant:
-    """`fields` are those of the profile; `phone_prefix`, with three digits, makes the customers' numbers."""
+    """`fields` are those of the profile; `phone_prefix`, with three digits, makes the customers' numbers.
+
+    `holidays` are the first and the last day ("MM-DD") of each, and its name.
+    """
 
     org_id: str
     fields: Mapping[str, Any]
+    holidays: Sequence[tuple[str, str, str]]
     phone_prefix: str
     services: Sequence[str]
     menu: Mapping[str, Sequence[tuple[str, str]]]
@@ -49,6 +53,7 @@ RESTAURANTS: Final = (
             "accepts_table_service": False,
             "order_lead_minutes": 40,
         },
+        holidays=(("12-25", "12-26", "Christmas"),),
         phone_prefix="+447700900",
         services=(Order.Service.TAKEAWAY, Order.Service.DELIVERY),
         menu={
@@ -74,6 +79,7 @@ RESTAURANTS: Final = (
             "opening_hours": dict.fromkeys(("mon", "wed", "thu", "fri", "sat", "sun"), _LUNCH_AND_EVENING),
             "order_lead_minutes": 20,
         },
+        holidays=(("08-10", "08-20", "Ferragosto"), ("12-25", "12-26", "Natale")),
         phone_prefix="+393205550",
         services=(Order.Service.TABLE, Order.Service.TABLE, Order.Service.TAKEAWAY),
         menu={
@@ -99,6 +105,7 @@ RESTAURANTS: Final = (
             "opening_hours": {day: [["11:00", "22:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},
             "order_lead_minutes": 15,
         },
+        holidays=(("01-01", "01-03", "New Year"),),
         phone_prefix="+819055501",
         services=(Order.Service.TABLE, Order.Service.TAKEAWAY, Order.Service.DELIVERY),
         menu={

@@ -25,7 +25,6 @@ from restaurant.demo.catalogue import CUSTOMER_NAMES, RESTAURANTS, DemoRestauran
 from restaurant.money import money_quantize
 from restaurant.profiles.models import BusinessProfile, Membership, User
 from restaurant.profiles.services import membership_set, profile_create
-from restaurant.profiles.validation import WEEKDAYS
 
 ORDERS_EACH: Final = 200
 """Orders of each demo restaurant, finished and active."""
@@ -83,7 +82,11 @@ def demo_load(*, now: datetime | None = None) -> list[DemoUser]:
 
 
 def _scene_make(restaurant: DemoRestaurant, now: datetime) -> _Scene:
-    profile = profile_create(org_id=restaurant.org_id, fields=restaurant.fields)
+    holidays = [
+        {"first": f"{now.year}-{first}", "last": f"{now.year}-{last}", "name": name}
+        for first, last, name in restaurant.holidays
+    ]
+    profile = profile_create(org_id=restaurant.org_id, fields={**restaurant.fields, "holidays": holidays})
     menu = [
         MenuItem(org=profile, name=name, price=Decimal(price), category=category)
         for category, dishes in restaurant.menu.items()
@@ -130,7 +133,7 @@ def _opening_time(scene: _Scene) -> datetime:
     today = scene.now.astimezone(zone).date()
     while True:
         day = today - timedelta(days=chance.randrange(_DAYS))
-        spans = scene.profile.opening_hours.get(WEEKDAYS[day.weekday()], [])
+        spans = scene.profile.hours_on(day)
         opens, closes = chance.choice(spans) if spans else ("00:00", "00:00")
         begin, end = (datetime.combine(day, time.fromisoformat(clock), zone) for clock in (opens, closes))
         moment = begin + (end - begin) * chance.random()

@@ -28,7 +28,7 @@ class BusinessProfileAdmin(CachedModelAdminMixin, admin.ModelAdmin):
     fieldsets = [
         (None, {"fields": ["org_id", "name", "legal_name", "tax_id"]}),
         ("Contact", {"fields": ["address", "phone", "email"]}),
-        ("Opening hours", {"fields": ["time_zone", "opening_hours"]}),
+        ("Opening hours", {"fields": ["time_zone", "opening_hours", "holidays"]}),
         ("Money", {"fields": ["currency", "tax_rate", "tax_on", "prices_include_tax"]}),
         ("Service", {"fields": ["accepts_delivery", "accepts_table_service", "order_lead_minutes"]}),
         ("History", {"fields": ["created_at", "updated_at"]}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -13,8 +14,14 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from caching.models import CachedModel
+from restaurant.profiles.opening import hours_on
 from restaurant.profiles.phones import phone_normalize, phone_region, validate_phone
-from restaurant.profiles.validation import validate_currency, validate_opening_hours, validate_time_zone
+from restaurant.profiles.validation import (
+    validate_currency,
+    validate_holidays,
+    validate_opening_hours,
+    validate_time_zone,
+)
 
 
 class User(AbstractUser):
@@ -40,6 +47,7 @@ class BusinessProfile(CachedModel):
     currency = models.CharField(max_length=3, default="GBP", validators=[validate_currency])
     time_zone = models.CharField(max_length=64, default="Europe/London", validators=[validate_time_zone])
     opening_hours = models.JSONField(default=dict, blank=True, validators=[validate_opening_hours])
+    holidays = models.JSONField(default=list, blank=True, validators=[validate_holidays])
     tax_rate = models.DecimalField(
         "tax rate, percent",
         max_digits=5,
@@ -62,17 +70,25 @@ class BusinessProfile(CachedModel):
         return self.name
 
     def clean(self) -> None:
-        """Refuse opening hours of [] or null, which the check of the single field lets pass as empty."""
+        """Refuse opening hours of [], holidays of {} and null, which the checks of single fields let pass as empty."""
         super().clean()
-        if not self.opening_hours:
-            try:
-                validate_opening_hours(self.opening_hours)
-            except ValidationError as error:
-                raise ValidationError({"opening_hours": error}) from error
+        problems = {}
+        for name, validate in (("opening_hours", validate_opening_hours), ("holidays", validate_holidays)):
+            if not getattr(self, name):
+                try:
+                    validate(getattr(self, name))
+                except ValidationError as error:
+                    problems[name] = error
+        if problems:
+            raise ValidationError(problems)
 
     def local_date(self, at: datetime) -> date:
         """Return the business day on which the aware moment `at` falls, in the organisation's time zone."""
         return at.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def hours_on(self, day: date) -> Sequence[Sequence[str]]:
+        """Return the spans, of local "HH:MM" each, in which the place is open on that day; none on a holiday."""
+        return hours_on(day, opening_hours=self.opening_hours, holidays=self.holidays)
 
     def phone_normalize(self, raw: str) -> str:
         """Return `raw` in E.164 form; without a country code it is a number of the organisation's own country.

@@ -1,16 +1,21 @@
 """Reads of profiles and memberships, straight from the database."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db import router
-from django.db.models import CharField, OuterRef, Subquery, UUIDField
+from django.db.models import CharField, OuterRef, Q, Subquery, UUIDField
 from rest_framework.authtoken.models import Token
 
 from restaurant.compiled import CompiledQuery
 from restaurant.profiles.exceptions import ProfileNotFoundError
 from restaurant.profiles.models import BusinessProfile, Membership, User
+from restaurant.profiles.opening import openings
+
+logger = logging.getLogger(__name__)
 
 _TOKEN_FIELDS: Final = [field.attname for field in Token._meta.concrete_fields]
 _USER_FIELDS: Final = [field.attname for field in User._meta.concrete_fields]
@@ -56,6 +61,30 @@ def profile_org_ids(*, among: Iterable[str] | None = None, using: str | None = N
     """Return the `org_id` of every organisation, in order; with `among`, of those of them that exist."""
     profiles = BusinessProfile.objects.using(using)
     return list((profiles if among is None else profiles.filter(pk__in=list(among))).values_list("pk", flat=True))
+
+
+def profile_openings(*, since: datetime, until: datetime, using: str | None = None) -> Iterator[tuple[str, datetime]]:
+    """Yield `(org_id, moment)` for each time an organisation opens from `since` to before `until`: one query.
+
+    All moments are aware, those returned in UTC. Hours that only a write around the services can have made unreadable
+    are logged and passed over.
+    """
+    profiles = BusinessProfile.objects.using(using).values_list("pk", "time_zone", "opening_hours", "holidays")
+    for org_id, time_zone, opening_hours, holidays in profiles:
+        try:
+            moments = list(
+                openings(time_zone=time_zone, opening_hours=opening_hours, holidays=holidays, since=since, until=until)
+            )
+        except (AttributeError, LookupError, TypeError, ValueError):
+            logger.warning("When %r opens cannot be told: its hours, holidays or time zone are no valid ones.", org_id)
+            continue
+        yield from ((org_id, moment) for moment in moments)
+
+
+def profiles_find(*, text: str, limit: int, using: str | None = None) -> list[tuple[str, str]]:
+    """Return `org_id` and name of organisations that have `text` in either, in order of name, at most `limit`."""
+    like = BusinessProfile.objects.using(using).filter(Q(pk__icontains=text) | Q(name__icontains=text))
+    return list(like.order_by("name", "pk").values_list("pk", "name")[:limit])
 
 
 def membership_role(*, user_id: UUID, org_id: str, using: str | None = None) -> str | None:

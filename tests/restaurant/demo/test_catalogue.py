@@ -11,7 +11,10 @@ from restaurant.profiles.phones import validate_phone
 
 @pytest.mark.parametrize("restaurant", RESTAURANTS, ids=lambda restaurant: restaurant.org_id)
 def test_settings_prices_and_phone_numbers_are_valid(restaurant: DemoRestaurant) -> None:
-    profile = BusinessProfile(org_id=restaurant.org_id, **restaurant.fields)
+    holidays = [
+        {"first": f"2027-{first}", "last": f"2027-{last}", "name": name} for first, last, name in restaurant.holidays
+    ]
+    profile = BusinessProfile(org_id=restaurant.org_id, holidays=holidays, **restaurant.fields)
     problems = None
     try:
         profile.clean_fields()

@@ -16,7 +16,6 @@ from orders.pricing import TaxRule, bill_total
 from orders.statuses import ACTIVE, Status
 from restaurant.demo.services import ORDERS_EACH, demo_load
 from restaurant.profiles.models import BusinessProfile, Membership
-from restaurant.profiles.validation import WEEKDAYS
 from tests.factories import NOON, BusinessProfileFactory
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +47,7 @@ def test_orders_were_placed_while_open_in_the_last_two_weeks(few: None) -> None:
     assert not Order.objects.exclude(placed_at__range=(NOON - timedelta(days=15), NOON)).exists()
     for order in Order.objects.filter(status=Status.PAID).select_related("org"):
         local = order.placed_at.astimezone(ZoneInfo(order.org.time_zone))
-        spans = order.org.opening_hours[WEEKDAYS[local.weekday()]]
+        spans = order.org.hours_on(local.date())
         assert any(opens <= f"{local:%H:%M}" <= closes for opens, closes in spans)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,15 @@ from caching import Region, Snapshot
 from caching.errors import UnknownOrganisation
 from caching.registry import registry
 from caching.snapshots import encode
-from restaurant.profiles.cached import BusinessSettings, Profile, ProfileLite, business_settings, profile, profile_lite
+from restaurant.profiles.cached import (
+    BusinessSettings,
+    Holiday,
+    Profile,
+    ProfileLite,
+    business_settings,
+    profile,
+    profile_lite,
+)
 from restaurant.profiles.models import BusinessProfile
 from restaurant.profiles.selectors import profile_org_ids
 from restaurant.profiles.services import profile_create, profile_update
@@ -91,16 +100,20 @@ class TestFreshness:
 
 class TestContent:
     def test_a_profile_holds_every_field_with_opening_hours_of_the_whole_week(self) -> None:
-        row = BusinessProfileFactory(tax_rate=Decimal("17.5"))
+        eve = {"first": "2026-12-31", "last": "2026-12-31", "hours": [["12:00", "18:00"]]}
+        row = BusinessProfileFactory(tax_rate=Decimal("17.5"), holidays=[eve])
         row.refresh_from_db()
         copy = profile.get(row.pk)
         assert copy is not None
         for name in Profile.__struct_fields__:
-            if name != "opening_hours":
+            if name not in {"opening_hours", "holidays"}:
                 assert getattr(copy, name) == getattr(row, name)
         assert str(copy.tax_rate) == "17.50"
         assert copy.opening_hours.mon == (("11:00", "15:00"), ("17:00", "23:00"))
         assert (copy.opening_hours.tue, copy.opening_hours.sun) == ((), ())
+        assert copy.holidays == (
+            Holiday(first=date(2026, 12, 31), last=date(2026, 12, 31), hours=(("12:00", "18:00"),)),
+        )
 
     def test_lite_and_settings_are_parts_of_the_profile(self) -> None:
         row = BusinessProfileFactory()
@@ -134,6 +147,13 @@ class TestWarming:
         registry.require_organisations([row.pk])
         with pytest.raises(UnknownOrganisation, match="'nowhere'"):
             registry.require_organisations([row.pk, "nowhere"])
+
+    def test_the_framework_is_told_who_opens_when(self) -> None:
+        row = BusinessProfileFactory(time_zone="Europe/London")
+        BusinessProfileFactory(opening_hours={})
+        monday = datetime(2026, 11, 23, tzinfo=UTC)
+        assert registry.openings is not None
+        assert list(registry.openings(monday, monday + timedelta(hours=12))) == [(row.pk, monday + timedelta(hours=11))]
 
     def test_organisations_are_listed_in_order(self) -> None:
         BusinessProfileFactory(org_id="b")

@@ -30,6 +30,20 @@ def test_empty_opening_hours_that_are_no_mapping_are_refused(hours: Any) -> None
         profile.clean()
 
 
+@pytest.mark.parametrize("holidays", [{}, None, ""])
+def test_empty_holidays_that_are_no_list_are_refused(holidays: Any) -> None:
+    profile = BusinessProfileFactory.build(holidays=holidays)
+    with pytest.raises(ValidationError, match="Holidays look like"):
+        profile.clean()
+
+
+def test_hours_of_a_day_leave_out_holidays() -> None:
+    christmas = {"first": "2026-12-25", "last": "2026-12-28"}
+    profile = BusinessProfileFactory.build(opening_hours={"mon": [["11:00", "15:00"]]}, holidays=[christmas])
+    assert profile.hours_on(date(2026, 12, 21)) == [["11:00", "15:00"]]
+    assert not profile.hours_on(date(2026, 12, 28))
+
+
 def test_a_profile_that_is_always_closed_is_accepted() -> None:
     assert BusinessProfileFactory.build(opening_hours={}).clean() is None
 

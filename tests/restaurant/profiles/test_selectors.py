@@ -1,5 +1,9 @@
 """Profiles and memberships are read as they are in the database, in as few queries as can be."""
 
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.authtoken.models import Token
@@ -10,6 +14,7 @@ from restaurant.profiles.selectors import (
     membership_role,
     memberships_of_user,
     profile_get,
+    profile_openings,
     profile_required,
     profiles_get,
     token_get,
@@ -78,3 +83,42 @@ def test_the_memberships_of_a_user_come_with_their_organisations(
     MembershipFactory()
     with django_assert_num_queries(1):
         assert [membership.org.org_id for membership in memberships_of_user(user_id=user.pk)] == ["a", "b"]
+
+
+MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def test_openings_of_all_organisations_cost_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    BusinessProfileFactory(org_id="london", time_zone="Europe/London")
+    BusinessProfileFactory(org_id="tokyo", time_zone="Asia/Tokyo")
+    BusinessProfileFactory(org_id="closed", holidays=[{"first": "2026-11-23", "last": "2026-11-23"}])
+    with django_assert_num_queries(1):
+        found = list(profile_openings(since=MONDAY, until=MONDAY + timedelta(hours=12)))
+    assert found == [
+        ("london", MONDAY + timedelta(hours=11)),
+        ("tokyo", MONDAY + timedelta(hours=2)),
+        ("tokyo", MONDAY + timedelta(hours=8)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        {"opening_hours": []},
+        {"opening_hours": {"mon": [["11:00"]]}},
+        {"opening_hours": {"mon": [["eleven", "15:00"]]}},
+        {"opening_hours": {"mon": 5}},
+        {"holidays": [{}]},
+        {"holidays": ["2026-12-25"]},
+        {"time_zone": "Middle-earth/Shire"},
+    ],
+)
+def test_hours_that_nobody_can_read_are_said_and_do_not_hide_others(
+    unreadable: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    BusinessProfileFactory(org_id="broken", **unreadable)
+    BusinessProfileFactory(org_id="fine")
+    with caplog.at_level(logging.WARNING):
+        found = list(profile_openings(since=MONDAY, until=MONDAY + timedelta(hours=12)))
+    assert found == [("fine", MONDAY + timedelta(hours=11))]
+    assert "When 'broken' opens cannot be told" in caplog.text

@@ -46,6 +46,8 @@ def test_an_unknown_field_is_refused_with_the_allowed_ones() -> None:
         ("time_zone", "Nowhere"),
         ("opening_hours", {"mon": [["12:00", "11:00"]]}),
         ("opening_hours", []),
+        ("holidays", [{"first": "2026-12-26", "last": "2026-12-25"}]),
+        ("holidays", {}),
         ("tax_rate", "101"),
         ("tax_rate", "-1"),
         ("tax_rate", "much"),

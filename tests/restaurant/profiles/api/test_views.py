@@ -92,6 +92,15 @@ class TestUpdating:
         body = response.json()
         assert (body["phone"], body["tax_rate"], body["opening_hours"]["mon"]) == ("+442079460018", "17.50", [])
 
+    @pytest.mark.django_db(transaction=True)
+    def test_holidays_are_shown_in_the_profile_and_the_settings(self) -> None:
+        org = BusinessProfileFactory()
+        client, address = member(org), f"/api/v1/orgs/{org.org_id}"
+        holidays = [{"first": "2026-12-25", "last": "2026-12-26", "name": "Christmas"}]
+        assert client.patch(f"{address}/profile/", {"holidays": holidays}).status_code == 200
+        for page in ("profile", "settings"):
+            assert client.get(f"{address}/{page}/").json()["holidays"] == [{**holidays[0], "hours": []}]
+
     @pytest.mark.parametrize(
         ("changes", "wrong"),
         [
@@ -103,6 +112,9 @@ class TestUpdating:
             ({"phone": "call me"}, {"phone"}),
             ({"opening_hours": {"mon": [["12:00", "11:00"]]}}, {"opening_hours"}),
             ({"opening_hours": []}, {"opening_hours"}),
+            ({"holidays": [{"first": "2026-12-26", "last": "2026-12-25"}]}, {"holidays"}),
+            ({"holidays": {}}, {"holidays"}),
+            ({"holidays": None}, {"holidays"}),
             ({"tax_on": "profit"}, {"tax_on"}),
             (["name"], {""}),
         ],
