@@ -13,7 +13,7 @@ from django.utils import timezone
 from caching.querysets import CachedQuerySet, random_version
 from caching.transactions import atomic
 
-__all__ = ["CacheEvent", "CacheRegion", "CachedModel", "PendingInvalidation", "VersionedModel"]
+__all__ = ["CacheEvent", "CacheRegion", "CacheUsage", "CachedModel", "PendingInvalidation", "VersionedModel"]
 
 
 class CachedModel(models.Model):
@@ -128,3 +128,65 @@ class PendingInvalidation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+class CacheUsage(models.Model):
+    """What one host did with one region, or one organisation in it, in one minute, hour or day.
+
+    `start` counts minutes since 1970, so that no time zone, database or summer time moves a row. The columns behind are
+    `caching.stats.COUNTERS` within that time; `entries` and `bytes` are what there was at its end. `org` is empty in
+    the rows of whole regions; those of organisations are estimated, and have local hits, Redis hits, misses and
+    invalidations alone.
+    """
+
+    class Step(models.TextChoices):
+        MINUTE = "minute"
+        HOUR = "hour"
+        DAY = "day"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    step = models.CharField(max_length=6, choices=Step)
+    start = models.BigIntegerField()
+    host = models.CharField(max_length=32)
+    region = models.CharField(max_length=64)
+    org = models.CharField("organisation", max_length=64, blank=True)
+
+    local_hits = models.BigIntegerField(default=0)
+    redis_hits = models.BigIntegerField(default=0)
+    misses = models.BigIntegerField(default=0)
+    joined = models.BigIntegerField(default=0)
+    stale = models.BigIntegerField(default=0)
+    refreshed = models.BigIntegerField(default=0)
+    bypassed = models.BigIntegerField(default=0)
+    loads = models.BigIntegerField(default=0)
+    load_ns = models.BigIntegerField(default=0)
+    refused = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    invalidations = models.BigIntegerField(default=0)
+    received = models.BigIntegerField(default=0)
+    evictions = models.BigIntegerField(default=0)
+    audited = models.BigIntegerField(default=0)
+    violations = models.BigIntegerField(default=0)
+    prefetched = models.BigIntegerField(default=0)
+    prefetch_hits = models.BigIntegerField(default=0)
+    local_ns = models.BigIntegerField(default=0)
+    local_samples = models.BigIntegerField(default=0)
+    redis_ns = models.BigIntegerField(default=0)
+    redis_samples = models.BigIntegerField(default=0)
+    miss_ns = models.BigIntegerField(default=0)
+    miss_samples = models.BigIntegerField(default=0)
+    entries = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("step", "start", "host", "region", "org"), name="caching_usage_is_written_once"
+            ),
+        )
+        indexes = (models.Index(fields=("step", "org", "start")),)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.start} {self.region} {self.org}".strip()

@@ -13,6 +13,7 @@ __all__ = ["CachePermission"]
 _VERB_OF_ACTION = {
     "list": "view",
     "retrieve": "view",
+    "history": "view",
     "clear": "clear",
     "clear_region": "clear",
     "warm": "warm",

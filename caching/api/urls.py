@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from caching.api.history import CacheHistoryViewSet
 from caching.api.views import CacheStatsViewSet, UndocumentedCacheStatsViewSet
 
 __all__ = ["api_urlpatterns", "urlpatterns"]
@@ -15,7 +16,11 @@ __all__ = ["api_urlpatterns", "urlpatterns"]
 _router = SimpleRouter()
 _router.register("caches", CacheStatsViewSet, basename="cache")
 
-api_urlpatterns = _router.urls
+api_urlpatterns = [
+    # Before the regions, whose names they are not.
+    path("caches/history/", CacheHistoryViewSet.as_view({"get": "history"}), name="cache-history"),
+    *_router.urls,
+]
 
 urlpatterns = [
     path("cache-stats", CacheStatsViewSet.as_view({"get": "list"}), name="cache-stats"),

@@ -43,6 +43,7 @@ def test_the_documents_describe_the_caches_without_a_warning(warnings: object) -
         "/cache-stats",
         "/caches/",
         "/caches/clear/",
+        "/caches/history/",
         "/caches/warm/",
         "/caches/{name}/",
         "/caches/{name}/clear/",
