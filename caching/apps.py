@@ -12,6 +12,7 @@ class CachingConfig(AppConfig):
 
     def ready(self) -> None:
         from caching import checks, declaration_checks, signals  # noqa: F401 -- importing checks registers them
+        from caching.telemetry import checks as telemetry_checks  # noqa: F401 -- the same
 
         signals.connect()
         autodiscover_modules("cached")

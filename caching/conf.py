@@ -56,6 +56,8 @@ DEFAULTS: dict[str, Any] = {
     "WIDE_MARK_ABOVE": 200,
     # Load hot keys in the background when a server process starts.
     "WARM_AT_START": False,
+    # Networks, such as "10.0.0.0/8", whose clients may read the metrics without signing in.
+    "METRICS_NETWORKS": (),
     # {"region": {"local_ttl": 10, "redis_ttl": 60}}: overrides of what `cached.py` declares.
     "REGIONS": {},
 }

@@ -117,6 +117,7 @@ CACHING: dict[str, Any] = {
     "REDIS_BUDGET_SECONDS": env.float("REDIS_TIMEOUT", default=0.05),
     "STAMPS_DIR": env.str("CACHING_STAMPS_DIR", default="") or None,
     "PRESET": env.str("CACHING_PRESET", default="") or None,
+    "METRICS_NETWORKS": env.list("CACHING_METRICS_NETWORKS", default=[]),
 }
 # Else the preset says so.
 if "CACHING_WARM_AT_START" in env.ENVIRON:
@@ -187,6 +188,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 # --- transport: HTTPS only, once there is a proxy that speaks it ------------------------------------------------------
 HTTPS: bool = env.bool("DJANGO_HTTPS", default=False)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# What asks for these asks each server itself, behind the proxy. A refused token was sent in the clear all the same.
+SECURE_REDIRECT_EXEMPT = [r"^health/", *([r"^metrics$"] if CACHING["METRICS_NETWORKS"] else [])]
 SECURE_HSTS_SECONDS: int = env.int("DJANGO_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 if env.bool("DJANGO_BEHIND_PROXY", default=False):

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from caching.api import urls as caches
+from caching.api.metrics import MetricsView
 
 _TO_DOCS = RedirectView.as_view(pattern_name="docs")
 
@@ -20,6 +21,7 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
     path("api/login/", include("rest_framework.urls")),
     path("api/v1/", include(caches.api_urlpatterns)),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     # Before the admin site, which would swallow them.
     path("admin/", include(caches)),
     path("admin/", admin.site.urls),

@@ -1,0 +1,1 @@
+"""What monitoring systems are told of the cache: metrics, defined once for all of them, and spans."""
