@@ -11,7 +11,8 @@ class CachingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from caching import checks, declaration_checks, signals  # noqa: F401 -- importing checks registers them
+        # Importing checks registers them.
+        from caching import adaptive_checks, checks, declaration_checks, signals  # noqa: F401
         from caching.telemetry import checks as telemetry_checks  # noqa: F401 -- the same
 
         signals.connect()

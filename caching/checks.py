@@ -90,6 +90,9 @@ def _regions() -> Iterator[CheckMessage]:
             yield Error(f"CACHING['REGIONS'][{name!r}] must be a dictionary of options.", id="caching.E004")
             continue
         for option, value in options.items():
+            if option == "ttl_bounds":
+                # No seconds but two of them: `caching.adaptive_checks`.
+                continue
             if option not in REGION_OPTIONS or not _is_option(option, value):
                 yield Error(
                     f"CACHING['REGIONS'][{name!r}][{option!r}] cannot be {value!r}.",

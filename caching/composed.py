@@ -155,8 +155,8 @@ class ListRegion(Region[Any], Generic[S]):
     def life(self, entry: Entry, listed: Entry) -> Lifetime:
         """Return how long a list may be kept: what it is made of has its age, and it must not outlive that."""
         end = min([listed.expires, *[part.expires for part in entry.parts]])
-        left = min(self.local_ttl, end - runtime.clock.now())
-        return Lifetime(left, left + self.stale_for, 0.0)
+        left = end - runtime.clock.now()
+        return Lifetime(left, left + self.stale_for, 0.0, left)
 
 
 class _Composing(Reading):

@@ -50,6 +50,8 @@ DEFAULTS: dict[str, Any] = {
     "LEASE_WAIT_SECONDS": 0.25,
     # Random share by which the TTL in Redis is shortened, so that keys filled together do not expire together.
     "TTL_JITTER": 0.1,
+    # Whether each key gets times to live of its own, by how often it changes and is read; never of money.
+    "ADAPTIVE_TTL": False,
     # How long "there is no such row" is remembered; creating the row invalidates it at once.
     "NEGATIVE_TTL": 10.0,
     # More keys than this of one region and organisation in one transaction become one wide mark.
@@ -58,7 +60,8 @@ DEFAULTS: dict[str, Any] = {
     "WARM_AT_START": False,
     # Networks, such as "10.0.0.0/8", whose clients may read the metrics without signing in.
     "METRICS_NETWORKS": (),
-    # {"region": {"local_ttl": 10, "redis_ttl": 60}}: overrides of what `cached.py` declares.
+    # {"region": {"local_ttl": 10, "redis_ttl": 60}}: overrides of what `cached.py` declares; `ttl_bounds` (least, most)
+    # are those of ADAPTIVE_TTL.
     "REGIONS": {},
 }
 

@@ -157,6 +157,8 @@ def _entry(
     if fresh <= 0:
         return None
     local_ttl, stale_for = region.spans
+    if fresh > local_ttl and region.adapts:
+        local_ttl = region.copy_life(soft - envelope.created)
     usable = min(envelope.hard, soft + stale_for) - wall
     ttl = fresh if fresh < local_ttl else local_ttl
     if body == _NO_ROW:

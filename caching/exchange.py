@@ -28,11 +28,15 @@ __all__ = ["Exchange", "Lifetime", "lifetime_left"]
 
 
 class Lifetime(msgspec.Struct, frozen=True, gc=False):
-    """Seconds for which a value is fresh, and for which it may stand in when nothing fresher can be had; its cost."""
+    """Seconds for which a value is fresh, and for which it may stand in when nothing fresher can be had; its cost.
+
+    `local` is for how many a copy in local memory may be fresh, if the value is.
+    """
 
     fresh: float
     usable: float
     cost: float
+    local: float
 
 
 def lifetime_left(region: Region[Any], envelope: Envelope) -> Lifetime:
@@ -42,7 +46,8 @@ def lifetime_left(region: Region[Any], envelope: Envelope) -> Lifetime:
     """
     now = runtime.clock.wall()
     usable = min(envelope.hard, envelope.soft + region.stale_for)
-    return Lifetime(envelope.soft - now, usable - now, envelope.cost)
+    local = region.copy_life(envelope.soft - envelope.created)
+    return Lifetime(envelope.soft - now, usable - now, envelope.cost, local)
 
 
 class Exchange:
@@ -149,7 +154,7 @@ class Exchange:
     def fill(self, entries: Mapping[Key, Entry], cost: float) -> Steps[dict[Key, Lifetime]]:
         """End the leases with these values, whose load took `cost` seconds; returns those that were accepted."""
         keys = [key for key in self.leases if key in entries]
-        lifetimes = {key: self._lifetime_of(entries[key], cost) for key in keys}
+        lifetimes = {key: self._lifetime_of(key, entries[key], cost) for key in keys}
         fills = []
         for key in keys:
             value, lease, _ = epochs.guard_names(key)
@@ -165,10 +170,14 @@ class Exchange:
         version = getattr(entry.value, "version", None)
         return Envelope(key.name, self._region.schema, token, now, soft, hard, life.cost, version, entry.body)
 
-    def _lifetime_of(self, entry: Entry, cost: float) -> Lifetime:
-        ttl: float = conf.NEGATIVE_TTL if entry.value is None else self._region.redis_ttl
+    def _lifetime_of(self, key: Key, entry: Entry, cost: float) -> Lifetime:
+        region = self._region
+        if entry.value is None:
+            fresh = jittered(conf.NEGATIVE_TTL)
+            return Lifetime(fresh, fresh, cost, region.local_ttl)
+        ttl = region.redis_life(key.local, entry.body)
         fresh = jittered(ttl)
-        return Lifetime(fresh, fresh + (0.0 if entry.value is None else self._region.stale_for), cost)
+        return Lifetime(fresh, fresh + region.stale_for, cost, region.copy_life(ttl))
 
     def give_leases_back(self) -> Steps[None]:
         """End all leases without a value, so that nobody waits for one."""

@@ -54,7 +54,7 @@ class Observer:
         # Imported here: they need the runtime that makes this.
         from caching.fleet import Fleet
 
-        return [runtime.usage, Fleet()]
+        return [runtime.usage, runtime.adaptive, Fleet()]
 
     def consumer(self, kind: type[C]) -> C:
         """Return the consumer of that class."""

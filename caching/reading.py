@@ -250,11 +250,14 @@ class Reading(Sharing):
         elif runtime.redis is None:
             for key in keys:
                 if key not in barred:
-                    ttl = self._region.local_ttl
-                    life = Lifetime(ttl, ttl + self._region.stale_for, loaded.seconds)
-                    self._keep(key, self._entries[key], life)
+                    self._keep(key, self._entries[key], self._local_life(key, loaded.seconds))
         elif self._exchange.leases:
             yield from self._fill(loaded.seconds)
+
+    def _local_life(self, key: Key, cost: float) -> Lifetime:
+        region, entry = self._region, self._entries[key]
+        ttl = region.local_ttl if entry.value is None else region.local_life(key.local, entry.body)
+        return Lifetime(ttl, ttl + region.stale_for, cost, ttl)
 
     def _fill(self, cost: float) -> Steps[None]:
         leased = set(self._exchange.leases)
@@ -276,7 +279,7 @@ class Reading(Sharing):
     def _keep(self, key: Key, entry: Entry, life: Lifetime) -> None:
         entry.may_be_kept = True
         if not self._uses_local:
-            entry.expires = runtime.clock.now() + life.fresh
+            entry.expires = runtime.clock.now() + min(life.fresh, life.local)
         elif self._tier is not None and key in self._noted:
             self._region.keep(key, entry, self._noted[key], life, self._tier)
 

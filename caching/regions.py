@@ -28,7 +28,7 @@ from caching.steps import Load, Steps, adrive, drive
 from caching.tiers.local import UNDECODED, Entry, LocalKey, LocalTier
 from caching.transactions import in_transaction, note, open_notes
 from caching.ttl import lead
-from caching.tuning import Options, Tuned
+from caching.tuning import Bounds, Options, Tuned
 
 __all__ = ["Name", "Region", "WarmKeys"]
 
@@ -58,7 +58,8 @@ class Region(Tuned, Generic[S]):
     made of what tells of people, such as a phone number.
 
     `presets` says what is other under a preset (`CACHING["PRESET"]`): `{"high_traffic": {"redis_ttl": 300}}`, of
-    `local_ttl`, `redis_ttl`, `stale_for` and `soft_timeout`.
+    `local_ttl`, `redis_ttl`, `stale_for` and `soft_timeout`. `ttl_bounds` are the least and the most seconds that the
+    times to live may become with `CACHING["ADAPTIVE_TTL"]`; not for money.
 
     Raises `CachingError` for a declaration that cannot work.
     """
@@ -86,6 +87,7 @@ class Region(Tuned, Generic[S]):
         wait_replicas: int = 0,
         personal: bool = False,
         presets: Mapping[str, Options] | None = None,
+        ttl_bounds: Bounds | None = None,
     ) -> None:
         if load is None and load_many is None:
             raise CachingError(f"Region {name!r} needs load= or load_many=.")
@@ -97,7 +99,7 @@ class Region(Tuned, Generic[S]):
             "stale_for": stale_for,
             "soft_timeout": soft_timeout,
         }
-        super().__init__(name, options, presets or {}, money=money)
+        super().__init__(name, options, presets or {}, money=money, ttl_bounds=ttl_bounds)
         self._load = load
         self._load_many = load_many
         self.snapshot = snapshot
@@ -328,7 +330,7 @@ class Region(Tuned, Generic[S]):
         tier.put(entry, may_fold=not self.is_composed)
 
     def _place(self, key: Key, entry: Entry, noted: Noted, life: Lifetime, now: float) -> None:
-        ttl, usable = min(self.local_ttl, life.fresh), life.usable
+        ttl, usable = min(life.local, life.fresh), life.usable
         if entry.value is None:
             ttl = usable = min(ttl, conf.NEGATIVE_TTL)
         if not runtime.hears_changes:

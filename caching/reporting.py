@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from caching.adaptive import TtlReport
 from caching.conf import conf
 from caching.fleet import HostFigures, fleet_hosts, total
 from caching.registry import registry
@@ -32,8 +33,9 @@ class RegionReport(msgspec.Struct, frozen=True, kw_only=True):
     """One region: what it declares and what it did.
 
     `target` is the hit rate expected of it (0 to 1), `target_ms` how long a hit may take on average, each or None;
-    `meets_target` is None without a target and before the first request. The times to live are seconds, as they apply now; `redis_ttl` is None without Redis, `ttl`
-    without adaptive times. `statistics` are the numbers of `caching.stats.describe`.
+    `meets_target` is None without a target and before the first request. The times to live are seconds, as they apply
+    now; `redis_ttl` is None without Redis, `ttl` without adaptive times. `statistics` are the numbers of
+    `caching.stats.describe`.
     """
 
     name: str
@@ -44,6 +46,7 @@ class RegionReport(msgspec.Struct, frozen=True, kw_only=True):
     target_ms: float | None
     local_ttl: float
     redis_ttl: float | None
+    ttl: TtlReport | None
     statistics: dict[str, Any]
 
 
@@ -177,5 +180,6 @@ def _region(name: str, statistics: dict[str, Any]) -> RegionReport:
         local_ttl=region.local_ttl if runtime.hears_changes else min(region.local_ttl, conf.LOCAL_TTL_WITHOUT_TRACKING),
         target_ms=region.target_ms,
         redis_ttl=region.redis_ttl if with_redis else None,
+        ttl=runtime.adaptive.report(region),
         statistics=statistics,
     )

@@ -23,6 +23,7 @@ from caching.stats import Statistics
 from caching.tiers.local import Entry, LocalTier
 
 if TYPE_CHECKING:
+    from caching.adaptive import Adaptive
     from caching.listener import Listener
     from caching.observer import Observer
     from caching.refreshing import Refresher
@@ -44,7 +45,7 @@ class Runtime:
     Attributes are made when first read and then plain attributes, for they are read on every hit.
     `stamps` and `local` are None when no file can be shared with the other processes of the host; `redis` and `relay`
     without a Redis; `listener` without one, or without threads of our own. With the Redis tier its threads start.
-    `statistics`, `activity`, `usage` and `observer` tell what happens.
+    `statistics`, `activity`, `usage` and `observer` tell what happens; `adaptive` has what was seen of each key.
     """
 
     clock: Clock
@@ -59,6 +60,7 @@ class Runtime:
     statistics: Statistics
     activity: Activity
     usage: Usage
+    adaptive: Adaptive
     observer: Observer
 
     def __init__(self) -> None:
@@ -81,6 +83,7 @@ class Runtime:
             "statistics": lambda: Statistics(lambda: self.__dict__.get("local"), lambda: self.observer),
             "activity": lambda: Activity(self.clock),
             "usage": self._make_usage,
+            "adaptive": self._make_adaptive,
             "observer": self._make_observer,
         }
         if name not in makers:
@@ -100,7 +103,9 @@ class Runtime:
         redis: RedisTier | None = self.__dict__.get("redis")
         if redis is not None:
             redis.close()
-        for name in ("stamps", "local", "redis", "breaker", "flights", "statistics", "activity", "usage"):
+        for name in (
+            "stamps", "local", "redis", "breaker", "flights", "statistics", "activity", "usage", "adaptive",
+        ):  # fmt: skip
             self.__dict__.pop(name, None)
 
     def _stop_threads(self) -> None:
@@ -210,7 +215,7 @@ class Runtime:
         # The threads stayed in the parent; its connections close by themselves, and only there.
         for name in (
             "local", "redis", "breaker", "listener", "relay", "flights", "refresher", "statistics", "activity", "usage",
-            "observer",
+            "adaptive", "observer",
         ):  # fmt: skip
             self.__dict__.pop(name, None)
         stamps = self.__dict__.get("stamps")
@@ -258,6 +263,11 @@ class Runtime:
         from caching.usage import Usage
 
         return Usage()
+
+    def _make_adaptive(self) -> Adaptive:
+        from caching.adaptive import Adaptive
+
+        return Adaptive()
 
     def _make_observer(self) -> Observer:
         from caching.observer import Observer

@@ -59,6 +59,20 @@ class StatisticsSerializer(serializers.Serializer[Any]):
     avg_miss_ms = serializers.FloatField()
 
 
+class TtlSerializer(serializers.Serializer[Any]):
+    """The times to live, in seconds, that a region's values were given by the process that answers, and why."""
+
+    adaptive = serializers.BooleanField(help_text="False for money.")
+    least = serializers.FloatField()
+    median = serializers.FloatField()
+    most = serializers.FloatField()
+    bounds = serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2)
+    keys = serializers.IntegerField(help_text="How many keys it knows of.")
+    raised = serializers.IntegerField(help_text="Of these, keys that live longer than declared.")
+    lowered = serializers.IntegerField(help_text="Of these, keys that live shorter than declared.")
+    why = serializers.CharField()
+
+
 class RegionReportSerializer(serializers.Serializer[Any]):
     """One region: what it declares and what it did."""
 
@@ -69,6 +83,7 @@ class RegionReportSerializer(serializers.Serializer[Any]):
     meets_target = serializers.BooleanField(allow_null=True, help_text="Null without a target, or without requests.")
     local_ttl = serializers.FloatField(help_text="Seconds in local memory.")
     redis_ttl = serializers.FloatField(allow_null=True, help_text="Seconds in Redis; null without Redis.")
+    ttl = TtlSerializer(allow_null=True, help_text="Adaptive times to live; null without CACHING['ADAPTIVE_TTL'].")
     statistics = StatisticsSerializer()
 
 
