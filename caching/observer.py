@@ -45,7 +45,7 @@ class Observer:
         #: Whether this process is the one of its host that leads.
         self.leads = False
         self._lock = HostLock("observer", runtime.clock)
-        self._complaints: set[str] = set()
+        self._complaints: set[Consumer] = set()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._turn = threading.Lock()
@@ -70,18 +70,17 @@ class Observer:
             runtime.statistics.share_soon()
 
     def _guarded(self, consumer: Consumer, batch: Batch) -> None:
-        name = type(consumer).__name__
         try:
             consumer.observe(batch)
             if self.leads:
                 consumer.lead()
         except Exception as error:
             # Once, not every second; and not what it says, which may quote rows.
-            if name not in self._complaints:
-                self._complaints.add(name)
-                logger.warning("%s failed and goes on: %s", name, type(error).__qualname__)
+            if consumer not in self._complaints:
+                self._complaints.add(consumer)
+                logger.warning("%s failed and goes on: %s", type(consumer).__name__, type(error).__qualname__)
         else:
-            self._complaints.discard(name)
+            self._complaints.discard(consumer)
 
     def _takes_lead(self) -> bool:
         try:

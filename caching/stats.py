@@ -108,7 +108,7 @@ class Statistics:
     have changed.
     """
 
-    def __init__(self, local: Callable[[], LocalTier | None], wake: Callable[[], object]) -> None:
+    def __init__(self, local: Callable[[], LocalTier | None], wake: Callable[[], object] = lambda: None) -> None:
         self._local = local
         self._wake = wake
         self._regions = {name: region.counters for name, region in sorted(registry.regions.items())}

@@ -1,0 +1,139 @@
+"""What is noted of reads and writes: samples that together say how much there was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from caching.runtime import runtime
+from caching.stats import SAMPLE_MASK
+from tests.caching.operators import shop_of
+from tests.conftest import MovableClock
+from tests.shop.cached import menu, shop
+from tests.shop.models import Dish, Shop
+
+EVERY = SAMPLE_MASK + 1
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def key(slug: str) -> tuple[str, str, str]:
+    return "shop", "default", slug
+
+
+def test_a_miss_and_what_redis_answers_are_noted_one_by_one(redis: Any) -> None:
+    shop_of("tea")
+    shop_of("cake")
+    runtime.activity.take()
+
+    shop.get("tea")
+    runtime.drop_local()
+    shop.get("tea")
+    runtime.drop_local()
+    shop.get_many([("tea",), ("cake",)])
+
+    batch = runtime.activity.take()
+    assert batch.missed == {key("tea"): 1, key("cake"): 1}
+    assert batch.found == {key("tea"): 2}
+    assert batch.hits == {}
+
+
+def test_local_hits_are_estimated_from_samples_so_that_their_sum_is_exact() -> None:
+    for slug in ("tea", "cake"):
+        shop_of(slug)
+        shop.get(slug)
+    runtime.activity.take()
+
+    for _ in range(3 * EVERY):
+        shop.get("tea")
+    for _ in range(EVERY):
+        shop.get("cake")
+
+    hits = runtime.activity.take().hits
+    assert sum(hits.values()) == shop.counters.local_hits == 4 * EVERY
+    assert hits[key("tea")] == 3 * hits[key("cake")]
+
+
+def test_hits_without_a_sample_count_with_the_next_one() -> None:
+    shop_of("tea")
+    shop.get("tea")
+    for _ in range(EVERY - 1):
+        shop.get("tea")
+    assert runtime.activity.take().hits == {}
+
+    shop.get("tea")
+
+    assert runtime.activity.take().hits == {key("tea"): EVERY}
+
+
+def test_counters_that_begin_anew_are_not_taken_for_hits() -> None:
+    shop_of("tea")
+    for _ in range(2 * EVERY + 1):
+        shop.get("tea")
+    runtime.activity.take()
+    shop.counters.reset()
+
+    for _ in range(EVERY):
+        shop.get("tea")
+
+    assert sum(runtime.activity.take().hits.values()) <= EVERY
+
+
+def test_writers_say_which_keys_they_made_stale_and_of_whom_all() -> None:
+    shop_of("tea")
+    runtime.activity.take()
+
+    Shop.objects.filter(pk="tea").update(name="new")
+    Dish.objects.create(shop_id="tea", name="scone")
+
+    batch = runtime.activity.take()
+    assert batch.written[key("tea")] == 1
+    assert ("menu", "default", "tea") in batch.written or ("menu", "tea") in batch.widened
+
+
+def test_what_nobody_asked_for_is_no_read() -> None:
+    shop_of("tea")
+    runtime.activity.take()
+
+    assert sum(shop.warm(["tea"])) == 1
+
+    batch = runtime.activity.take()
+    assert (batch.missed, batch.found) == ({}, {})
+
+
+def test_a_list_is_one_read_and_its_items_are_none() -> None:
+    shop_of("tea")
+    Dish.objects.create(shop_id="tea", name="scone")
+    runtime.activity.take()
+
+    menu.get("tea")
+
+    assert runtime.activity.take().reads() == {("menu", "default", "tea"): 1}
+
+
+def test_reads_are_added_up_whoever_answered(redis: Any) -> None:
+    shop_of("tea")
+    runtime.activity.take()
+    shop.get("tea")
+    runtime.drop_local()
+    shop.get("tea")
+    for _ in range(EVERY):
+        shop.get("tea")
+
+    assert runtime.activity.take().reads() == {key("tea"): 2 + EVERY}
+
+
+def test_queues_nobody_empties_stay_small() -> None:
+    for number in range(20_000):
+        runtime.activity.missed.append(("shop", "default", str(number)))
+
+    missed = runtime.activity.take().missed
+    assert len(missed) == 8192
+    assert ("shop", "default", "19999") in missed
+
+
+def test_a_batch_says_how_long_it_took(clock: MovableClock) -> None:
+    runtime.activity.take()
+    clock.advance(2.5)
+    assert runtime.activity.take().seconds == 2.5

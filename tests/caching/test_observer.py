@@ -1,0 +1,153 @@
+"""The observer hands every batch to all its consumers, and one process of the host leads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from caching.activity import Batch
+from caching.observer import Consumer, Observer
+from caching.runtime import runtime
+from caching.usage import Usage
+from tests.shop.cached import shop
+
+
+class Witness(Consumer):
+    def __init__(self, error: Exception | None = None) -> None:
+        self.batches: list[Batch] = []
+        self.led = 0
+        self.stopped = False
+        self.error = error
+
+    def observe(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        if self.error is not None:
+            raise self.error
+
+    def lead(self) -> None:
+        self.led += 1
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def watching(*witnesses: Witness) -> Observer:
+    observer = runtime.observer
+    observer.consumers = list(witnesses)
+    return observer
+
+
+def test_every_consumer_gets_the_same_batch() -> None:
+    first, second = Witness(), Witness()
+    observer = watching(first, second)
+    runtime.activity.missed.append(("shop", "default", "tea"))
+
+    observer.tick()
+
+    assert first.batches == second.batches
+    assert first.batches[0].missed == {("shop", "default", "tea"): 1}
+
+
+def test_a_consumer_that_fails_is_logged_once_without_its_words_and_keeps_nobody_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad, good = Witness(ValueError("+447700900001")), Witness()
+    observer = watching(bad, good)
+
+    with caplog.at_level(logging.WARNING, "caching"):
+        observer.tick()
+        observer.tick()
+
+    assert len(good.batches) == len(bad.batches) == 2
+    assert [record.getMessage() for record in caplog.records] == ["Witness failed and goes on: ValueError"]
+
+
+def test_what_failed_once_and_fails_again_later_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
+    bad = Witness(ValueError())
+    observer = watching(bad)
+
+    with caplog.at_level(logging.WARNING, "caching"):
+        observer.tick()
+        bad.error = None
+        observer.tick()
+        bad.error = ValueError()
+        observer.tick()
+
+    assert len(caplog.records) == 2
+
+
+def _observe(pipe: Connection) -> None:
+    witness = Witness()
+    observer = watching(witness)
+    while pipe.recv() == "tick":
+        observer.tick()
+        pipe.send(witness.led)
+
+
+def test_one_process_of_the_host_leads_until_it_dies(start: Callable[..., Any]) -> None:
+    witness = Witness()
+    child = start(_observe)
+    child.send("tick")
+    assert child.receive() == 1
+
+    observer = watching(witness)
+    observer.tick()
+    assert (witness.led, observer.leads) == (0, False)
+
+    child.kill()
+    observer.tick()
+    assert (witness.led, observer.leads) == (1, True)
+
+
+def test_the_lead_is_left_to_others_when_the_observer_stops(start: Callable[..., Any]) -> None:
+    witness = Witness()
+    observer = watching(witness)
+    observer.tick()
+    observer.stop()
+    assert witness.stopped
+
+    child = start(_observe)
+    child.send("tick")
+
+    assert child.receive() == 1
+
+
+def test_a_thread_goes_its_rounds_once_somebody_reads(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = threading.Event()
+    monkeypatch.setattr(Usage, "observe", lambda self, batch: seen.set())
+    settings.CACHING = {**settings.CACHING, "BACKGROUND": True, "OBSERVE_SECONDS": 0.001}
+
+    runtime.statistics.share_soon()
+
+    assert seen.wait(60)
+    runtime.reset()
+    assert not any(thread.name == "caching-observer" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("settings_that_forbid_it", [{"BACKGROUND": False}, {"OBSERVE_SECONDS": 0}])
+def test_there_is_no_thread_where_there_may_be_none(settings: Settings, settings_that_forbid_it: Any) -> None:
+    settings.CACHING = {**settings.CACHING, "BACKGROUND": True, "OBSERVE_SECONDS": 0.001, **settings_that_forbid_it}
+
+    runtime.statistics.share_soon()
+
+    assert not any(thread.name == "caching-observer" for thread in threading.enumerate())
+
+
+def test_consumers_are_found_by_their_class() -> None:
+    assert runtime.observer.consumer(Usage) is runtime.usage
+
+
+def test_a_child_watches_for_itself(start: Callable[..., Any]) -> None:
+    shop.counters.misses = 5
+    runtime.activity.missed.append(("shop", "default", "tea"))
+
+    def watch(pipe: Connection) -> None:
+        pipe.send(len(runtime.activity.missed))
+
+    assert start(watch).receive() == 0
