@@ -53,8 +53,9 @@ class Observer:
     def _make_consumers(self) -> list[Consumer]:
         # Imported here: they need the runtime that makes this.
         from caching.fleet import Fleet
+        from caching.history import History
 
-        return [runtime.usage, runtime.adaptive, Fleet()]
+        return [runtime.usage, runtime.adaptive, Fleet(), History()]
 
     def consumer(self, kind: type[C]) -> C:
         """Return the consumer of that class."""

@@ -15,7 +15,7 @@ from caching.periods import Piece, Step, Window, as_datetime, floor, window
 from caching.registry import registry
 from caching.stats import COUNTERS, GAUGES
 
-__all__ = ["MEASURES", "History", "Numbers", "Point", "Series", "described", "history", "numbers_over_time", "summed"]
+__all__ = ["MEASURES", "Numbers", "Point", "Series", "Timeline", "described", "history", "numbers_over_time", "summed"]
 
 Numbers = Mapping[str, int]
 
@@ -52,7 +52,7 @@ class Series(msgspec.Struct, frozen=True):
     points: tuple[Point, ...]
 
 
-class History(msgspec.Struct, frozen=True):
+class Timeline(msgspec.Struct, frozen=True):
     """What happened from `since` up to `until`, by `step`."""
 
     step: Step
@@ -68,7 +68,7 @@ def history(
     since: datetime | None = None,
     until: datetime | None = None,
     step: Step | None = None,
-) -> History:
+) -> Timeline:
     """Return what one region or all did, for all organisations or one, over all hosts.
 
     Without times it is the last six hours (by `hour` seven days, by `day` ninety); without a step the finest that fits.
@@ -78,7 +78,7 @@ def history(
         registry.get(region)
     registry.require_organisations([org] if org else [])
     asked = window(since, until, step)
-    return History(
+    return Timeline(
         asked.step,
         as_datetime(asked.start),
         as_datetime(asked.end),
