@@ -58,6 +58,12 @@ DEFAULTS: dict[str, Any] = {
     "WIDE_MARK_ABOVE": 200,
     # Load hot keys in the background when a server process starts.
     "WARM_AT_START": False,
+    # How long after its start a process that warms itself says that it is not ready; it serves all the same.
+    "WARM_BOUND_SECONDS": 10.0,
+    # How long before an organisation opens its hot values are loaded, at most half their time to live; 0: not at all.
+    "WARM_BEFORE_OPENING": 600.0,
+    # How many of the keys that are read most are written down, and loaded again when a process warms itself; 0: none.
+    "HOT_KEYS": 500,
     # Networks, such as "10.0.0.0/8", whose clients may read the metrics without signing in.
     "METRICS_NETWORKS": (),
     # {"region": {"local_ttl": 10, "redis_ttl": 60}}: overrides of what `cached.py` declares; `ttl_bounds` (least, most)

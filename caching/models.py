@@ -13,7 +13,15 @@ from django.utils import timezone
 from caching.querysets import CachedQuerySet, random_version
 from caching.transactions import atomic
 
-__all__ = ["CacheEvent", "CacheRegion", "CacheUsage", "CachedModel", "PendingInvalidation", "VersionedModel"]
+__all__ = [
+    "CacheEvent",
+    "CacheRegion",
+    "CacheUsage",
+    "CachedModel",
+    "HotKey",
+    "PendingInvalidation",
+    "VersionedModel",
+]
 
 
 class CachedModel(models.Model):
@@ -190,3 +198,25 @@ class CacheUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step} {self.start} {self.region} {self.org}".strip()
+
+
+class HotKey(models.Model):
+    """A key that one host read often in its last run: what a start loads anew. It has no value, and is no cached one.
+
+    `parts` are those of the key behind the organisation, as JSON of `caching.keys.parts_text`; `weight` is in reads per
+    second. Keys that tell of people are not written.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=32, db_index=True)
+    region = models.CharField(max_length=64)
+    org = models.CharField("organisation", max_length=64)
+    parts = models.TextField()
+    weight = models.FloatField()
+    seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.region} {self.org}"

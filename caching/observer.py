@@ -54,8 +54,10 @@ class Observer:
         # Imported here: they need the runtime that makes this.
         from caching.fleet import Fleet
         from caching.history import History
+        from caching.hotkeys import HotKeys
+        from caching.schedule import BeforeOpening
 
-        return [runtime.usage, runtime.adaptive, Fleet(), History()]
+        return [runtime.usage, runtime.adaptive, Fleet(), History(), BeforeOpening(), HotKeys()]
 
     def consumer(self, kind: type[C]) -> C:
         """Return the consumer of that class."""
