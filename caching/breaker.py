@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 from typing import Any, Final, Literal
 
 from caching.clock import Clock
+from caching.logs import logger
 
 __all__ = ["Breaker", "State"]
-
-logger = logging.getLogger("caching")
 
 State = Literal["closed", "open", "half-open"]
 
@@ -59,7 +57,9 @@ class Breaker:
             spread = random.uniform(_LEAST_SHARE, 1.0)  # noqa: S311 -- keeps no secret
             self._probe_at = self._clock.now() + self._patience * spread
         if was == "closed":
-            logger.warning("Redis is left alone until it answers again: %s", why)
+            logger.warning(
+                "Redis is left alone until it answers again: %(why)s", {"why": why}, extra={"event": "redis_left_alone"}
+            )
 
     @property
     def probe_is_due(self) -> bool:
@@ -80,7 +80,7 @@ class Breaker:
             if was != "closed":
                 self._since = self._clock.wall()
         if was != "closed":
-            logger.warning("Redis answers again.")
+            logger.warning("Redis answers again.", extra={"event": "redis_answers"})
 
     def describe(self) -> dict[str, Any]:
         """Return `state`, `since` (seconds since 1970), `trips` (how often it opened) and `why` it did last."""

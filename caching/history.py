@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from django.db import Error, IntegrityError, router
 from django.db.models import QuerySet, Sum
 
 from caching.conf import conf
+from caching.logs import logger
 from caching.models import CacheUsage
 from caching.observer import Consumer
 from caching.periods import FINER, MINUTES, Step, floor, retention
@@ -19,8 +19,6 @@ from caching.stats import GAUGES
 from caching.usage import MINUTES_KEPT, MinuteRow
 
 __all__ = ["History"]
-
-logger = logging.getLogger("caching")
 
 # After its end a minute's figures still come in for so long, from the other processes of the host.
 _GRACE_SECONDS: Final = 5.0
@@ -66,7 +64,11 @@ class History(Consumer):
             self._again = runtime.clock.now() + _PATIENCE_SECONDS
             if not self._complained:
                 self._complained = True
-                logger.warning("History is not written, and tried again: %s", type(error).__qualname__)
+                logger.warning(
+                    "History is not written, and tried again: %(error)s",
+                    {"error": error},
+                    extra={"event": "history_not_written"},
+                )
         else:
             self._done = over
             self._complained = False

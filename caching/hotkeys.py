@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -12,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, router
 
 from caching.conf import conf
 from caching.keys import Key, parts_of
+from caching.logs import logger
 from caching.models import HotKey
 from caching.observer import Consumer
 from caching.registry import registry
@@ -21,8 +21,6 @@ from caching.steps import drive
 from caching.transactions import atomic
 
 __all__ = ["HotKeys", "hot_keys", "hot_keys_load"]
-
-logger = logging.getLogger("caching")
 
 _WRITE_SECONDS: Final = 300.0
 _KEPT: Final = timedelta(days=7)
@@ -68,7 +66,9 @@ class HotKeys(Consumer):
             self.write()
         except Exception as error:
             # The list of some minutes ago will do; a process that ends is not kept from it.
-            logger.debug("The hot keys were not written: %s", type(error).__qualname__)
+            logger.debug(
+                "The hot keys were not written: %(error)s", {"error": error}, extra={"event": "hot_keys_not_written"}
+            )
 
     def write(self) -> int:
         """Write the list; returns how many keys were read often enough to stand in it."""
@@ -143,7 +143,11 @@ def _load(keys: list[Key]) -> int:
     except Exception as error:
         if len(keys) == 1:
             # A loader may refuse what it accepted when the list was written; the others are none the worse.
-            logger.debug("A hot key of region %s was passed over: %s", region.name, type(error).__qualname__)
+            logger.debug(
+                "A hot key of region %(region)s was passed over: %(error)s",
+                {"region": region.name, "error": error},
+                extra={"event": "hot_key_passed_over"},
+            )
             return 0
         return sum(_load([key]) for key in keys)
     return len(keys)

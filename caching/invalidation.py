@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from caching import budget, outbox
 from caching.conf import conf
 from caching.epochs import fresh_token
 from caching.errors import HostFileError, MarkFailed, RedisUnavailable
+from caching.logs import described, logger
 from caching.marks import Clear, Item, mark, regions_of, slots_to_bump, told, unmark
 from caching.registry import registry
 from caching.runtime import runtime
@@ -28,8 +28,6 @@ _MAX_RECORDS = 48
 
 # A server looks ten times a second whether someone has waited for replicas long enough.
 _WAIT_SLACK_SECONDS = 0.2
-
-logger = logging.getLogger("caching")
 
 
 class Invalidation:
@@ -215,7 +213,8 @@ class Invalidation:
         except (Error, HostFileError) as error:
             self._stop_keeping()
             self._end(certain=True)
-            raise MarkFailed(f"The write was refused: {why}, and the outbox could not be used: {error}") from error
+            what = described(error)
+            raise MarkFailed(f"The write was refused: {why}, and the outbox could not be used: {what}") from error
 
     def _into_outbox_after_commit(self) -> bool:
         try:
@@ -223,7 +222,11 @@ class Invalidation:
             if self._commit is not None:
                 self._commit()
         except (Error, HostFileError) as error:
-            logger.warning("Marks of %d keys could not be taken off in Redis and run out: %s", len(self._items), error)
+            logger.warning(
+                "Marks of %(keys)d keys could not be taken off in Redis and run out: %(error)s",
+                {"keys": len(self._items), "error": error},
+                extra={"event": "marks_run_out"},
+            )
             if self._commit is not None:
                 # Not rollback(), which would forget the callbacks of the transaction that was committed.
                 with suppress(Error):

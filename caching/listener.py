@@ -18,6 +18,7 @@ from redis.exceptions import ClusterDownError, RedisError, ResponseError
 
 from caching.conf import conf
 from caching.errors import RedisUnavailable
+from caching.logs import logger
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.stamps import key_name_slot, region_slot, scope_name_slot
@@ -25,8 +26,6 @@ from caching.tiers.conversation import WHO, run_id_of
 from caching.tiers.redis import RedisTier
 
 __all__ = ["Listener", "TrackingRefused", "region_told", "slots_told", "why_refused"]
-
-logger = logging.getLogger("caching")
 
 State = Literal["listening", "connecting", "without tracking"]
 
@@ -275,7 +274,7 @@ class Listener:
             self._sessions += 1
             self._patience = _FIRST_RETRY_SECONDS
             level = logging.WARNING if self._said else logging.INFO
-            self._say(level, "Redis tells of other hosts' changes: local memory is in use.")
+            self._say(level, "listening", "Redis tells of other hosts' changes: local memory is in use.")
 
     def _hear(self, keys: list[bytes] | None) -> None:
         if keys is None:
@@ -304,8 +303,9 @@ class Listener:
         expected = isinstance(error, RedisUnavailable | RedisError | OSError)
         self._say(
             logging.WARNING,
-            "Redis does not tell of other hosts' changes, so local memory is out of use: %s",
-            f"{type(error).__name__}: {error}",
+            "listening_lost",
+            "Redis does not tell of other hosts' changes, so local memory is out of use: %(error)s",
+            error=error,
             exc_info=None if expected else error,
         )
 
@@ -315,15 +315,19 @@ class Listener:
         self._state = "without tracking"
         self._say(
             logging.WARNING,
-            "Redis refuses to tell of changes: other hosts' are seen after up to %s seconds (caching.W006): %s",
-            conf.LOCAL_TTL_WITHOUT_TRACKING,
-            refusal,
+            "tracking_refused",
+            "Redis refuses to tell of changes: other hosts' are seen after up to %(seconds)s seconds (caching.W006): "
+            "%(error)s",
+            seconds=conf.LOCAL_TTL_WITHOUT_TRACKING,
+            error=refusal,
         )
 
-    def _say(self, level: int, message: str, *arguments: Any, **options: Any) -> None:
+    def _say(
+        self, level: int, event: str, message: str, *, exc_info: Exception | None = None, **fields: object
+    ) -> None:
         if self._said != self._state:
             self._said = self._state
-            logger.log(level, message, *arguments, **options)
+            logger.log(level, message, *([fields] if fields else []), exc_info=exc_info, extra={"event": event})
 
 
 def _made(name: str) -> Any:

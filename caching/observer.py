@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Final, TypeVar
 
@@ -12,11 +11,10 @@ from caching.activity import Batch
 from caching.conf import conf
 from caching.errors import HostFileError
 from caching.hostlock import HostLock
+from caching.logs import logger
 from caching.runtime import runtime
 
 __all__ = ["Consumer", "Observer"]
-
-logger = logging.getLogger("caching")
 
 C = TypeVar("C", bound="Consumer")
 
@@ -81,7 +79,11 @@ class Observer:
             # Once, not every second; and not what it says, which may quote rows.
             if consumer not in self._complaints:
                 self._complaints.add(consumer)
-                logger.warning("%s failed and goes on: %s", type(consumer).__name__, type(error).__qualname__)
+                logger.warning(
+                    "%(consumer)s failed and goes on: %(error)s",
+                    {"consumer": type(consumer).__name__, "error": error},
+                    extra={"event": "consumer_failed"},
+                )
         else:
             self._complaints.discard(consumer)
 

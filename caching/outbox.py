@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -15,6 +14,7 @@ from django.db.models.sql import InsertQuery
 from django.utils import timezone
 
 from caching.conf import conf
+from caching.logs import described, logger
 from caching.marks import Item, Told, told, unmark
 from caching.registry import registry
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from caching.tiers.redis import RedisTier
 
 __all__ = ["Outbox", "Waiting", "aliases", "insert"]
-
-logger = logging.getLogger("caching")
 
 # Rows that Redis hears of in one round trip.
 _BATCH: Final = 500
@@ -146,9 +144,13 @@ class Outbox:
         try:
             self._ours().filter(pk__in=[row.pk for row in rows]).delete()
         except Error as error:
-            complaint = f"{type(error).__name__}: {error}"
+            complaint = described(error)
         if complaint and complaint != self._complaint:
-            logger.warning("Delivered rows of the outbox of %s could not be removed: %s", self.alias, complaint)
+            logger.warning(
+                "Delivered rows of the outbox of %(database)s could not be removed: %(error)s",
+                {"database": self.alias, "error": complaint},
+                extra={"event": "outbox_not_emptied"},
+            )
         self._complaint = complaint
 
     def _table_exists(self) -> bool:

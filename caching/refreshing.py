@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from django.db import connections
 from caching.conf import conf
 from caching.flights import NOTHING
 from caching.keys import Key
+from caching.logs import logger
 from caching.runtime import runtime
 from caching.steps import Steps, drive
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from caching.regions import Region
 
 __all__ = ["Refresher"]
-
-logger = logging.getLogger("caching")
 
 _THREADS: Final = 2
 # More loads than this waiting would come too late to be of use.
@@ -98,8 +96,11 @@ class Refresher:
             try:
                 drive(job.steps())
             except Exception as error:
-                region = job.key.region
-                logger.warning("A value of region %s could not be loaded in the background: %r", region, type(error))
+                logger.warning(
+                    "A value of region %(region)s could not be loaded in the background: %(error)s",
+                    {"region": job.key.region, "error": error},
+                    extra={"event": "refresh_failed"},
+                )
             finally:
                 with self._lock:
                     self._waiting.discard(job.key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from django.utils import timezone
 from caching.conf import conf
 from caching.errors import HostFileError, RedisUnavailable
 from caching.hostlock import HostLock
+from caching.logs import described, logger
 from caching.outbox import Outbox, Waiting, aliases
 from caching.runtime import runtime
 from caching.scripts import command
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from caching.tiers.redis import RedisTier
 
 __all__ = ["Relay"]
-
-logger = logging.getLogger("caching")
 
 # After this long without a sign of the relay of this host the others no longer leave the outbox to it.
 _SILENCE_SECONDS: Final = 1.0
@@ -78,7 +76,7 @@ class Relay:
             if self.undelivered.regions:
                 self.undelivered.renew(runtime.writers_stamps())
         except HostFileError as error:
-            self._complain("records", str(error))
+            self._complain("records", described(error), event="stamps_unusable")
         else:
             self._complain("records", "")
         for commit in tuple(self._commits):
@@ -115,7 +113,7 @@ class Relay:
         except RedisUnavailable as error:
             why = str(error)
         except Error as error:
-            why = f"The outbox cannot be read: {error}"
+            why = f"The outbox cannot be read: {described(error)}"
         if why:
             runtime.breaker.trip(why)
         else:
@@ -132,7 +130,7 @@ class Relay:
             # Or to nobody: its holder was stopped, hangs, or cannot read the outbox.
             falls = self._lock.take() or self._lock.silence() > max(_SILENCE_SECONDS, 5 * conf.RELAY_SECONDS)
         except HostFileError as error:
-            self._complain("lock", str(error))
+            self._complain("lock", described(error), event="relay_lock_unusable")
             return True
         self._complain("lock", "")
         return falls
@@ -148,7 +146,8 @@ class Relay:
                 well = False
                 break
             except Error as error:
-                self._complain(outbox.alias, f"The outbox of {outbox.alias} cannot be read: {error}")
+                what = f"The outbox of {outbox.alias} cannot be read: {described(error)}"
+                self._complain(outbox.alias, what, event="outbox_unreadable")
                 connections[outbox.alias].close_if_unusable_or_obsolete()
                 well = False
             else:
@@ -166,7 +165,7 @@ class Relay:
         try:
             self.undelivered.settle(lambda alias, writer, region: self._outbox(alias).holds(writer, region))
         except Error as error:
-            self._complain("settle", f"The outbox cannot be read: {error}")
+            self._complain("settle", f"The outbox cannot be read: {described(error)}", event="outbox_unreadable")
         else:
             self._complain("settle", "")
 
@@ -176,12 +175,12 @@ class Relay:
     def _outbox(self, alias: str) -> Outbox:
         return self._outboxes.setdefault(alias, Outbox(alias))
 
-    def _complain(self, about: str, what: str) -> None:
+    def _complain(self, about: str, what: str, *, event: str = "") -> None:
         # Once for each change, not five times a second.
         if what != self._complaints.get(about, ""):
             self._complaints[about] = what
             if what:
-                logger.warning("%s", what)
+                logger.warning("%(what)s", {"what": what}, extra={"event": event})
 
     # --- threads ------------------------------------------------------------------------------------------------------
 
@@ -233,14 +232,14 @@ class Relay:
         try:
             self._catch_up()
         except Exception as error:
-            runtime.breaker.trip(f"It is not known what Redis was not told: {error}")
+            runtime.breaker.trip(f"It is not known what Redis was not told: {described(error)}")
 
     def _guarded(self, work: Callable[[], None]) -> None:
         # A thread that dies would leave Redis given up for ever.
         try:
             work()
         except Exception as error:
-            self._complain(work.__name__, f"The relay failed and goes on: {error!r}")
+            self._complain(work.__name__, f"The relay failed and goes on: {described(error)}", event="relay_failed")
         else:
             self._complain(work.__name__, "")
 

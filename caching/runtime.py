@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import math
 import os
 import threading
@@ -17,6 +16,7 @@ from caching.conf import conf
 from caching.errors import HostFileError, HostFileForeign
 from caching.flights import Flights
 from caching.keys import Key
+from caching.logs import logger
 from caching.registry import registry
 from caching.stamps import Stamps
 from caching.stats import Statistics
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from caching.usage import Usage
 
 __all__ = ["Runtime", "runtime"]
-
-logger = logging.getLogger("caching")
 
 # How often the stamps file is looked at: somebody may have removed it, and new processes would share another.
 _LOOK_AGAIN_SECONDS = 1.0
@@ -156,7 +154,9 @@ class Runtime:
         return self.stamps
 
     def _start_anew(self) -> None:
-        logger.warning("The stamps file was removed or replaced: local memory starts anew.")
+        logger.warning(
+            "The stamps file was removed or replaced: local memory starts anew.", extra={"event": "stamps_replaced"}
+        )
         for name in ("stamps", "local"):
             self.__dict__.pop(name, None)
         try:
@@ -164,9 +164,13 @@ class Runtime:
             self._displaced = None
         except HostFileForeign as error:
             # At start that is an error; a running process goes on reading, without local memory.
-            logger.error("Local memory is off: %s", error)
+            self._say_off(error)
             self.__dict__["stamps"] = None
             self._displaced = error
+
+    @staticmethod
+    def _say_off(error: HostFileError) -> None:
+        logger.error("Local memory is off: %(error)s", {"error": error}, extra={"event": "local_memory_off"})
 
     def find(self, key: tuple[Any, ...]) -> Entry | None:
         """Return the valid entry in local memory, if there is one, and drop one that is not."""
@@ -232,7 +236,7 @@ class Runtime:
         except HostFileError as error:
             if conf.SINGLE_PROCESS:
                 return Stamps(self.clock, shared=False)
-            logger.error("Local memory is off: %s", error)
+            self._say_off(error)
             return None
 
     def _make_local(self) -> LocalTier | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -13,6 +12,7 @@ from caching.activity import Batch
 from caching.conf import conf
 from caching.errors import CachingError
 from caching.keys import digest
+from caching.logs import logger
 from caching.observer import Consumer
 from caching.operations import cache_load
 from caching.registry import registry
@@ -20,8 +20,6 @@ from caching.runtime import runtime
 from caching.warming import WarmUpState, warm_up
 
 __all__ = ["BeforeOpening"]
-
-logger = logging.getLogger("caching")
 
 # How often it is asked who opens when: hours that change later than this before an opening come too late.
 _LOOK_SECONDS: Final = 300.0
@@ -103,7 +101,9 @@ class BeforeOpening(Consumer):
     def _complain(self, why: str) -> None:
         if not self._complained:
             self._complained = True
-            logger.warning("Caches were not warmed before an opening: %s", why)
+            logger.warning(
+                "Caches were not warmed before an opening: %(why)s", {"why": why}, extra={"event": "opening_not_warmed"}
+            )
 
     def _look(self) -> None:
         openings, leads = registry.openings, _leads()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import struct
 import threading
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from caching.errors import HostFileError
 from caching.hostfile import BLOCKS, HEADER_BYTES, HostFile, boot_id, host_file_path
+from caching.logs import logger
 from caching.registry import registry
 
 if TYPE_CHECKING:
     from caching.tiers.local import LocalTier
 
 __all__ = ["COUNTERS", "GAUGES", "SAMPLE_MASK", "Counters", "Statistics", "describe", "hit_rate"]
-
-logger = logging.getLogger("caching")
 
 #: Every so many local hits (a power of two, less one) one is timed.
 SAMPLE_MASK: Final = 63
@@ -124,7 +122,11 @@ class Statistics:
             self._claim(self._file)
         except HostFileError as error:
             self._file = None
-            logger.warning("Statistics are of this process alone: %s", error)
+            logger.warning(
+                "Statistics are of this process alone: %(error)s",
+                {"error": error},
+                extra={"event": "statistics_not_shared"},
+            )
 
     def _claim(self, file: HostFile) -> None:
         self._block = file.claim_block()

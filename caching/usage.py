@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import logging
 import math
 import os
 import secrets
@@ -18,14 +17,13 @@ import msgspec
 from caching.activity import Batch
 from caching.hostfile import host_file_path
 from caching.keys import Key, parts_text
+from caching.logs import logger
 from caching.observer import Consumer
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.stats import COUNTERS, GAUGES
 
 __all__ = ["BusyKey", "BusyOrg", "MinuteRow", "Top", "Usage"]
-
-logger = logging.getLogger("caching")
 
 #: Minutes that are kept, for whoever writes them down late.
 MINUTES_KEPT: Final = 5
@@ -249,7 +247,11 @@ class Usage(Consumer):
         except OSError as error:
             if not self._complained:
                 self._complained = True
-                logger.warning("Other processes do not learn what this one reads: %s", error.strerror)
+                logger.warning(
+                    "Other processes do not learn what this one reads: %(error)s",
+                    {"error": error},
+                    extra={"event": "usage_not_shared"},
+                )
 
 
 def _add(minute: dict[tuple[str, str], Numbers], which: tuple[str, str], name: str, count: int) -> None:

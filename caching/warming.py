@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from enum import StrEnum
@@ -11,11 +10,10 @@ from django.db import connections
 
 from caching.conf import conf
 from caching.errors import CachingError
+from caching.logs import logger
 from caching.runtime import runtime
 
 __all__ = ["WarmUp", "WarmUpState", "is_ready", "warm_in_background", "warm_up"]
-
-logger = logging.getLogger("caching")
 
 
 class WarmUpState(StrEnum):
@@ -60,10 +58,10 @@ class WarmUp:
             _load()
             state = WarmUpState.DONE
         except CachingError as error:
-            logger.warning("The cache was not warmed: %s", error)
+            logger.warning("The cache was not warmed: %(error)s", {"error": error}, extra={"event": "not_warmed"})
         except Exception:
             # Warming is a help; a server that cannot warm, for want of a table for instance, still serves.
-            logger.exception("The cache was not warmed.")
+            logger.exception("The cache was not warmed.", extra={"event": "warming_failed"})
         finally:
             self.state = state
             connections.close_all()
@@ -91,10 +89,18 @@ def _load() -> None:
     from caching.operations import cache_load
 
     loaded = cache_load()
-    logger.info("Warmed %d values: %s", sum(loaded.values()), loaded)
+    logger.info(
+        "Warmed %(values)d values: %(regions)s",
+        {"values": sum(loaded.values()), "regions": loaded},
+        extra={"event": "warmed"},
+    )
     if conf.HOT_KEYS:
         again = hot_keys_load()
-        logger.info("Warmed %d hot keys of the last run: %s", sum(again.values()), again)
+        logger.info(
+            "Warmed %(values)d hot keys of the last run: %(regions)s",
+            {"values": sum(again.values()), "regions": again},
+            extra={"event": "hot_keys_warmed"},
+        )
 
 
 # The thread stays in the parent, and so does what it loads.

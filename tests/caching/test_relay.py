@@ -127,7 +127,7 @@ def test_while_the_outbox_cannot_be_read_nobody_knows_what_redis_was_not_told(
         patch.setattr(Outbox, "deliver", Broken(OperationalError("the database is away")))
         relay().tick()
     assert not runtime.breaker.closed
-    assert "the database is away" in runtime.breaker.describe()["why"]
+    assert runtime.breaker.describe()["why"] == "The outbox cannot be read: OperationalError"
 
 
 def test_what_waits_in_any_database_is_delivered(
@@ -263,7 +263,7 @@ def test_a_holder_that_cannot_read_the_outbox_gives_the_lock_up(
         patch.setattr(Outbox, "deliver", Broken(OperationalError("the database is away")))
         for _ in range(3):
             others.tick()
-    assert caplog.text.count("the database is away") == 1
+    assert caplog.text.count("cannot be read: OperationalError") == 1
     assert not others.describe()["is_relay"]
     assert runtime.breaker.closed, "Redis is well"
     relay().tick()
@@ -335,4 +335,4 @@ def test_a_database_error_while_a_bypass_is_to_be_ended_leaves_it(
         for _ in range(3):
             relay().tick()
     assert is_bypassed()
-    assert caplog.text.count("the database is away") == 1
+    assert caplog.text.count("cannot be read: OperationalError") == 1

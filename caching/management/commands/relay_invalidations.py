@@ -12,6 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
 from caching.errors import RedisUnavailable
+from caching.logs import described
 from caching.management.operator import OperatorCommand
 from caching.runtime import runtime
 
@@ -38,7 +39,8 @@ class Command(OperatorCommand):
             try:
                 relay.drain()
             except (RedisUnavailable, Error) as error:
-                raise CommandError(f"Not all was delivered: {error}. {_count(relay.describe()['depth'])}.") from error
+                what = described(error)
+                raise CommandError(f"Not all was delivered: {what}. {_count(relay.describe()['depth'])}.") from error
             self.stdout.write(self.style.SUCCESS(f"Delivered {relay.delivered}."))
             return
         with _told_to_end() as ended:
