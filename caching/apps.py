@@ -12,7 +12,7 @@ class CachingConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing checks registers them.
-        from caching import adaptive_checks, checks, declaration_checks, signals, warming_checks  # noqa: F401
+        from caching import adaptive_checks, audit_checks, checks, declaration_checks, signals, warming_checks  # noqa: F401
         from caching.telemetry import checks as telemetry_checks  # noqa: F401 -- the same
 
         signals.connect()

@@ -90,6 +90,9 @@ def _regions() -> Iterator[CheckMessage]:
             yield Error(f"CACHING['REGIONS'][{name!r}] must be a dictionary of options.", id="caching.E004")
             continue
         for option, value in options.items():
+            if option == "audit_rate":
+                # A share: `caching.audit_checks`.
+                continue
             if option == "ttl_bounds":
                 # No seconds but two of them: `caching.adaptive_checks`.
                 continue

@@ -64,6 +64,12 @@ DEFAULTS: dict[str, Any] = {
     "WARM_BEFORE_OPENING": 600.0,
     # How many of the keys that are read most are written down, and loaded again when a process warms itself; 0: none.
     "HOT_KEYS": 500,
+    # The share of hits that is compared with the database; 0: none. A region may have its own, `audit_rate`.
+    "AUDIT_RATE": 0.001,
+    # How often a process may ask the database for that, in a minute.
+    "AUDIT_PER_MINUTE": 60,
+    # How long a hit that is not what the database has may be a change on its way.
+    "AUDIT_WINDOW_SECONDS": 0.5,
     # Networks, such as "10.0.0.0/8", whose clients may read the metrics without signing in.
     "METRICS_NETWORKS": (),
     # {"region": {"local_ttl": 10, "redis_ttl": 60}}: overrides of what `cached.py` declares; `ttl_bounds` (least, most)

@@ -72,6 +72,8 @@ def region_row(region: RegionReport) -> dict[str, Any]:
         "hit_rate": f"{figures['hit_rate']:.2%}" if figures["requests"] else _NOTHING,
         "target": _NOTHING if region.target is None else f"{region.target:.0%}",
         "is_low": region.meets_target is False,
+        "consistency": region.consistency.sentence,
+        "is_inconsistent": region.consistency.violations > 0,
         "local_hits": f"{figures['local_hits']:,}",
         "redis_hits": f"{figures['redis_hits']:,}",
         "misses": f"{figures['misses']:,}",

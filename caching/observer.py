@@ -50,12 +50,13 @@ class Observer:
 
     def _make_consumers(self) -> list[Consumer]:
         # Imported here: they need the runtime that makes this.
+        from caching.audit import Auditor
         from caching.fleet import Fleet
         from caching.history import History
         from caching.hotkeys import HotKeys
         from caching.schedule import BeforeOpening
 
-        return [runtime.usage, runtime.adaptive, Fleet(), History(), BeforeOpening(), HotKeys()]
+        return [runtime.usage, runtime.adaptive, Fleet(), Auditor(), History(), BeforeOpening(), HotKeys()]
 
     def consumer(self, kind: type[C]) -> C:
         """Return the consumer of that class."""

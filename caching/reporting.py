@@ -10,6 +10,7 @@ import msgspec
 
 from caching.adaptive import TtlReport
 from caching.conf import conf
+from caching.consistency import Consistency, consistency
 from caching.fleet import HostFigures, fleet_hosts, total
 from caching.registry import registry
 from caching.runtime import runtime
@@ -34,8 +35,8 @@ class RegionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `target` is the hit rate expected of it (0 to 1), `target_ms` how long a hit may take on average, each or None;
     `meets_target` is None without a target and before the first request. The times to live are seconds, as they apply
-    now; `redis_ttl` is None without Redis, `ttl` without adaptive times. `statistics` are the numbers of
-    `caching.stats.describe`.
+    now; `redis_ttl` is None without Redis, `ttl` without adaptive times. `consistency` is what the auditor has found.
+    `statistics` are the numbers of `caching.stats.describe`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class RegionReport(msgspec.Struct, frozen=True, kw_only=True):
     local_ttl: float
     redis_ttl: float | None
     ttl: TtlReport | None
+    consistency: Consistency
     statistics: dict[str, Any]
 
 
@@ -181,5 +183,6 @@ def _region(name: str, statistics: dict[str, Any]) -> RegionReport:
         target_ms=region.target_ms,
         redis_ttl=region.redis_ttl if with_redis else None,
         ttl=runtime.adaptive.report(region),
+        consistency=consistency(statistics),
         statistics=statistics,
     )

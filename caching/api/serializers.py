@@ -73,6 +73,18 @@ class TtlSerializer(serializers.Serializer[Any]):
     why = serializers.CharField()
 
 
+class ConsistencySerializer(serializers.Serializer[Any]):
+    """What comparing hits with the database has shown."""
+
+    nines = serializers.IntegerField(
+        allow_null=True, help_text="3: with 95 % confidence at least 999 of 1,000 hits are consistent within that time."
+    )
+    within_ms = serializers.IntegerField(help_text="After how long a hit was looked at again, at the most.")
+    audited = serializers.IntegerField(help_text="Hits compared.")
+    violations = serializers.IntegerField(help_text="Of these, hits that were old still after that time.")
+    sentence = serializers.CharField(help_text="The same in words.")
+
+
 class RegionReportSerializer(serializers.Serializer[Any]):
     """One region: what it declares and what it did."""
 
@@ -81,9 +93,11 @@ class RegionReportSerializer(serializers.Serializer[Any]):
     money = serializers.BooleanField(help_text="A stale answer would be worse than none.")
     target = serializers.FloatField(allow_null=True, help_text="Hit rate expected, 0 to 1.")
     meets_target = serializers.BooleanField(allow_null=True, help_text="Null without a target, or without requests.")
+    target_ms = serializers.FloatField(allow_null=True, help_text="Milliseconds that a hit may take on average.")
     local_ttl = serializers.FloatField(help_text="Seconds in local memory.")
     redis_ttl = serializers.FloatField(allow_null=True, help_text="Seconds in Redis; null without Redis.")
     ttl = TtlSerializer(allow_null=True, help_text="Adaptive times to live; null without CACHING['ADAPTIVE_TTL'].")
+    consistency = ConsistencySerializer()
     statistics = StatisticsSerializer()
 
 
@@ -95,7 +109,6 @@ class BreakerSerializer(serializers.Serializer[Any]):
     trips = serializers.IntegerField(help_text="How often it opened.")
     why = serializers.CharField(allow_blank=True, help_text="Why it did last.")
 
-    target_ms = serializers.FloatField(allow_null=True, help_text="Milliseconds that a hit may take on average.")
 
 class ListenerSerializer(serializers.Serializer[Any]):
     """Whether the process that answers hears of other hosts' changes."""

@@ -104,3 +104,13 @@ def test_a_report_says_whose_it_is(settings: Settings) -> None:
 def test_an_unknown_region_is_told() -> None:
     with pytest.raises(UnknownRegion, match="'shap'"):
         cache_report().region("shap")
+
+
+def test_a_region_says_what_the_auditor_has_found() -> None:
+    assert cache_report().region("shop").consistency.sentence == "not audited yet"
+
+    cached.shop.counters.audited, cached.shop.counters.violations = 3_000, 1
+
+    found = cache_report().region("shop").consistency
+    assert (found.nines, found.audited, found.violations) == (2, 3_000, 1)
+    assert found.within_ms == 1_000

@@ -16,7 +16,7 @@ from caching.display import health
 from caching.management.operator import OperatorCommand
 from caching.reporting import CacheReport, RegionReport, cache_report
 
-_NUMBERS = ("Requests", "Hit rate", "Target", "Local", "Redis", "Misses", "Access", "Entries", "Memory")
+_NUMBERS = ("Requests", "Hit rate", "Target", "Local", "Redis", "Misses", "Access", "Entries", "Memory", "Nines")
 
 
 class Command(OperatorCommand):
@@ -52,6 +52,10 @@ class Command(OperatorCommand):
         console.print(table)
         for sentence in health(report):
             console.print(sentence, markup=False, highlight=False)
+        for region in report.regions:
+            if region.consistency.violations:
+                said = f"{region.name} has served old values: {region.consistency.sentence}."
+                console.print(said, markup=False, highlight=False)
         text: str = console.file.getvalue()  # type: ignore[attr-defined] # the StringIO given above
         return text.rstrip("\n")
 
@@ -69,4 +73,5 @@ def _numbers(region: RegionReport) -> tuple[str, ...]:
         f"{figures['avg_access_ms']:.3f} ms",
         f"{figures['entries']:,}",
         f"{figures['bytes'] / 1024:,.0f} KB",
+        "-" if region.consistency.nines is None else str(region.consistency.nines),
     )

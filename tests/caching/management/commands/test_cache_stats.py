@@ -69,3 +69,13 @@ def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
     assert "\x1b[31m75.00% (low)" in stats(out=Terminal())
+
+
+def test_a_region_that_served_old_values_is_told_of() -> None:
+    cached.shop.counters.audited = cached.menu.counters.audited = 100
+    cached.shop.counters.violations = 1
+
+    shown = stats()
+
+    assert "shop has served old values: 1 nine consistent within 1,000 ms (1 of 100 audited was old)." in shown
+    assert "menu has served" not in shown
