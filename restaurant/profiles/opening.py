@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from restaurant.profiles.validation import WEEKDAYS
 
 __all__ = ["hours_on", "openings"]
+
+# Spans that end so long before, or begin so long after, what is asked about cannot matter, however clocks are set in
+# between, and are spared the conversion, which is what takes time.
+_MARGIN: Final = timedelta(hours=3)
 
 
 def hours_on(
@@ -39,13 +43,16 @@ def openings(
     time counts. `since` and `until` are aware; what is no valid profile raises ValueError, TypeError or LookupError.
     """
     zone = ZoneInfo(time_zone)
-    # A day earlier: what is open already does not open. Days are the zone's, whose date may be another than in UTC.
-    day = since.astimezone(zone).date() - timedelta(days=1)
-    last = until.astimezone(zone).date()
+    # Days are the zone's, whose date may be another than in UTC.
+    earliest, latest = _shown(since, zone) - _MARGIN, _shown(until, zone) + _MARGIN
     open_until = datetime.min.replace(tzinfo=UTC)
-    while day <= last:
+    day = earliest.date()
+    while day <= latest.date():
         for span in hours_on(day, opening_hours=opening_hours, holidays=holidays):
-            opens, closes = (_moment(day, clock, zone) for clock in span)
+            begins, ends = (_local(day, clock) for clock in span)
+            if ends < earliest or latest < begins:
+                continue
+            opens, closes = _moment(begins, zone), _moment(ends, zone)
             if opens < closes:
                 if open_until < opens and since <= opens < until:
                     yield opens
@@ -53,11 +60,14 @@ def openings(
         day += timedelta(days=1)
 
 
-def _moment(day: date, clock: str, zone: ZoneInfo) -> datetime:
-    """Return when that clock is first reached, or passed, on that day."""
+def _local(day: date, clock: str) -> datetime:
     if clock == "24:00":
         day, clock = day + timedelta(days=1), "00:00"
-    wanted = datetime.combine(day, time.fromisoformat(clock))
+    return datetime.combine(day, time.fromisoformat(clock))
+
+
+def _moment(wanted: datetime, zone: ZoneInfo) -> datetime:
+    """Return when the zone's clocks first reach, or pass, that reading."""
     moment = wanted.replace(tzinfo=zone).astimezone(UTC)
     if _shown(moment, zone) == wanted:
         return moment

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
+from pytest_django.fixtures import Settings
 from rich.console import Console
 
+from caching.models import CacheEvent, HotKey
 from caching.runtime import runtime
 from tests.caching.operators import shop_of
 from tests.shop import cached
@@ -51,14 +55,82 @@ def test_with_redis_other_processes_find_what_was_loaded(redis: object) -> None:
     assert cached.shop.counters.redis_hits == 1
 
 
+@pytest.mark.parametrize("hot", [[], ["--hot"]])
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["--org", "tee"], "There is no organisation 'tee'"), (["--region", "shap"], "There is no cache region 'shap'")],
 )
-def test_a_wrong_name_is_told(arguments: list[str], message: str) -> None:
+def test_a_wrong_name_is_told(arguments: list[str], message: str, hot: list[str]) -> None:
     with pytest.raises(CommandError, match=message) as caught:
-        warm(*arguments)
+        warm(*arguments, *hot)
     assert caught.value.returncode == 1
+    assert not CacheEvent.objects.exists()
+
+
+@pytest.mark.usefixtures("redis_down")
+@pytest.mark.parametrize("hot", [[], ["--hot"]])
+def test_a_redis_that_is_away_is_told(hot: list[str]) -> None:
+    with pytest.raises(CommandError, match="Nothing was warmed: Redis did not answer") as caught:
+        warm("--json", *hot)
+    assert caught.value.returncode == 1
+    assert not CacheEvent.objects.exists()
+
+
+def hot_key(region: str = "shop", org: str = "tea") -> None:
+    HotKey.objects.create(host="h", region=region, org=org, parts="[]", weight=1.0, seen_at=timezone.now())
+
+
+def test_the_hot_keys_of_the_last_run_alone_are_loaded_and_recorded() -> None:
+    shop_of("tea")
+    shop_of("cake")
+    hot_key("shop", "tea")
+    hot_key("menu", "cake")
+
+    lines = warm("--hot")
+
+    assert (set(lines[:2]), lines[2]) == ({"shop: 1", "menu: 1"}, "Loaded 2 values.")
+    assert cached.shop.counters.loads == 1
+    assert "warmed the command's own process" in warm("--hot", "--org", "cake")[-1]
+    assert list(CacheEvent.objects.order_by("at").values_list("action", "region", "org_id")) == [
+        ("warm", "", ""),
+        ("warm", "", "cake"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("most", "why"), [(500, "servers do that every five minutes"), (0, "CACHING['HOT_KEYS'] is 0")]
+)
+def test_why_there_are_no_hot_keys_is_told(settings: Settings, most: int, why: str) -> None:
+    settings.CACHING = {**settings.CACHING, "HOT_KEYS": most}
+
+    lines = warm("--hot")
+
+    assert lines[0] == "Loaded 0 values."
+    assert why in lines[1]
+
+
+def test_scripts_get_json_alone() -> None:
+    shop_of("tea")
+    hot_key()
+
+    declared = json.loads("\n".join(warm("--json", "--region", "shop", "--region", "menu")))
+    hot = json.loads("\n".join(warm("--json", "--hot")))
+
+    assert declared == {"loaded": {"shop": 1, "menu": 0}, "total": 1, "shared": False}
+    assert hot == {"loaded": {"shop": 1}, "total": 1, "shared": False}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_scripts_are_told_that_servers_share_what_redis_holds(redis: object) -> None:
+    shop_of("tea")
+    assert json.loads("\n".join(warm("--json", "--region", "shop")))["shared"] is True
+
+
+def test_the_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call_command("warm_cache", "--help")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Exit code 0: done; 1: a region or organisation that does not exist, or Redis does not answer." in told
 
 
 def test_a_terminal_sees_a_bar_and_a_pipe_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
