@@ -5,63 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import model_ngettext
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
-from caching.display import health, region_row, value_count
-from caching.errors import RedisUnavailable, UnknownOrganisation
+from caching.dashboard.forms import TargetForm
+from caching.dashboard.live import MEMORY_TARGET_BYTES, SCOPES, SPANS, live, past
+from caching.display import value_count
+from caching.errors import RedisUnavailable, UnknownKey
 from caching.models import CacheEvent, CacheRegion
-from caching.operations import cache_clear, cache_clear_rows, cache_warm, cache_warm_rows
+from caching.operations import (
+    cache_clear,
+    cache_clear_key,
+    cache_clear_rows,
+    cache_warm,
+    cache_warm_key,
+    cache_warm_rows,
+)
 from caching.registry import registry
-from caching.reporting import cache_report
+from caching.reporting import Reported
 
 __all__ = ["CacheEventAdmin", "CacheRegionAdmin", "CachedModelAdminMixin"]
 
-_RECENT = 10
-
-
-class TargetForm(forms.Form):
-    """What to clear or warm: a region and an organisation, either of which may be left out."""
-
-    region = forms.ChoiceField(required=False)
-    org = forms.CharField(label="Organisation", required=False, max_length=64)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        regions = sorted((region.label, region.name) for region in registry.regions.values())
-        self.fields["region"] = forms.ChoiceField(
-            required=False, choices=[("", "All regions"), *((name, label) for label, name in regions)]
-        )
-        self.fields["org"].widget.attrs.update({"placeholder": "all", "autocapitalize": "none", "spellcheck": "false"})
-
-    def clean_org(self) -> str:
-        org: str = self.cleaned_data["org"]
-        try:
-            registry.require_organisations([org] if org else [])
-        except UnknownOrganisation as error:
-            raise forms.ValidationError(str(error)) from error
-        return org
-
-    @property
-    def described(self) -> str:
-        """The target in words; of a valid form."""
-        region, org = self.cleaned_data["region"], self.cleaned_data["org"]
-        what = f"“{registry.get(region).label}”" if region else "all regions"
-        return f"{what} of {org}" if org else what
+_FOUND = 10
+_MAX_SOUGHT = 64
 
 
 @admin.register(CacheRegion)
 class CacheRegionAdmin(admin.ModelAdmin):
-    """A page instead of rows: every region with its statistics, and what may be done to it."""
+    """A page instead of rows: what every region does, live, and what may be done to it."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's signature
         return False
@@ -77,6 +56,9 @@ class CacheRegionAdmin(admin.ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("", wrap(self.changelist_view), name="caching_cacheregion_changelist"),
+            path("live/", wrap(self.live_view), name="caching_cacheregion_live"),
+            path("history/", wrap(self.history_view), name="caching_cacheregion_history"),
+            path("organisations/", wrap(self.organisations_view), name="caching_cacheregion_organisations"),
             path("clear/", wrap(self.clear_view), name="caching_cacheregion_clear"),
             path("warm/", wrap(self.warm_view), name="caching_cacheregion_warm"),
         ]
@@ -84,6 +66,27 @@ class CacheRegionAdmin(admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the caches."""
         return self._page(request, TargetForm(), extra_context)
+
+    @method_decorator(require_GET)
+    def live_view(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the figures of the page, which asks for them again and again."""
+        self._require(request, "view")
+        return JsonResponse(live(_scope(request)))
+
+    @method_decorator(require_GET)
+    def history_view(self, request: HttpRequest) -> HttpResponse:
+        """Answer with what the caches did in the last quarter of an hour, day or month, over all servers."""
+        self._require(request, "view")
+        return JsonResponse(past(request.GET.get("step", "")))
+
+    @method_decorator(require_GET)
+    def organisations_view(self, request: HttpRequest) -> HttpResponse:
+        """Answer with organisations whose id or name is like the text; for those who may clear or warm one."""
+        self._require(request, "clear", "warm")
+        text = request.GET.get("q", "").strip()[:_MAX_SOUGHT]
+        find = registry.find_organisations
+        found = find(text, _FOUND) if find is not None and text else ()
+        return JsonResponse({"found": [{"org": org, "name": name} for org, name in found]})
 
     @method_decorator(require_POST)
     def clear_view(self, request: HttpRequest) -> HttpResponse:
@@ -96,8 +99,11 @@ class CacheRegionAdmin(admin.ModelAdmin):
             context = {**self._context(request), "title": "Clear everything?"}
             return TemplateResponse(request, "admin/caching/cacheregion/clear_confirmation.html", context)
 
-        def clear(**target: Any) -> str:
-            cache_clear(**target)
+        def clear(region: str, org: str, key: list[str | int]) -> str:
+            if key:
+                cache_clear_key(region=region, org=org, parts=key, user=request.user)
+            else:
+                cache_clear(regions=[region] if region else [], orgs=[org] if org else [], user=request.user)
             return f"Cleared {form.described}. The next read of each value comes from the database."
 
         return self._operate(request, form, clear)
@@ -110,24 +116,32 @@ class CacheRegionAdmin(admin.ModelAdmin):
         if not form.is_valid():
             return self._page(request, form)
 
-        def warm(**target: Any) -> str:
-            loaded = sum(cache_warm(**target).values())
-            return f"Warmed {form.described}: {value_count(loaded)} loaded."
+        def warm(region: str, org: str, key: list[str | int]) -> str:
+            if key:
+                loaded = cache_warm_key(region=region, org=org, parts=key, user=request.user)
+            else:
+                loaded = cache_warm(regions=[region] if region else [], orgs=[org] if org else [], user=request.user)
+            return f"Warmed {form.described}: {value_count(sum(loaded.values()))} loaded."
 
         return self._operate(request, form, warm)
 
     def _operate(self, request: HttpRequest, form: TargetForm, operate: Callable[..., str]) -> HttpResponse:
-        region, org = form.cleaned_data["region"], form.cleaned_data["org"]
         try:
-            done = operate(regions=[region] if region else [], orgs=[org] if org else [], user=request.user)
+            done = operate(**form.cleaned_data)
+        except UnknownKey as error:
+            form.add_error("key", str(error))
+            return self._page(request, form)
         except RedisUnavailable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
             self.message_user(request, done, messages.SUCCESS)
-        return HttpResponseRedirect(reverse("admin:caching_cacheregion_changelist"))
+        page = reverse("admin:caching_cacheregion_changelist")
+        return HttpResponseRedirect(f"{page}?scope={_scope(request)}" if "scope" in request.GET else page)
 
-    def _require(self, request: HttpRequest, verb: str) -> None:
-        if not (self.has_view_permission(request) and request.user.has_perm(f"caching.{verb}_cacheregion")):
+    def _require(self, request: HttpRequest, *verbs: str) -> None:
+        """Let those pass who may look, and do one of these."""
+        allowed = any(request.user.has_perm(f"caching.{verb}_cacheregion") for verb in verbs)
+        if not (allowed and self.has_view_permission(request)):
             raise PermissionDenied
 
     def _context(self, request: HttpRequest) -> dict[str, Any]:
@@ -137,21 +151,36 @@ class CacheRegionAdmin(admin.ModelAdmin):
         self, request: HttpRequest, form: TargetForm, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         self._require(request, "view")
-        report = cache_report()
+        scope = _scope(request)
+        figures = live(scope)
         context = {
             **self._context(request),
             "title": "Caches",
-            "report": report,
-            "rows": [region_row(region) for region in report.regions],
-            "health": health(report),
+            "live": figures,
+            "rows": list(figures["regions"].values()),
+            "tiles": list(figures["health"].values()),
+            "start": {
+                "figures": figures,
+                "live_url": f"{reverse('admin:caching_cacheregion_live')}?scope={scope}",
+                "history_url": reverse("admin:caching_cacheregion_history"),
+                "spans": SPANS,
+                "organisations_url": reverse("admin:caching_cacheregion_organisations"),
+                "memory_target": MEMORY_TARGET_BYTES,
+            },
+            "scope": scope,
+            "scopes": SCOPES,
             "form": form,
-            "recent": CacheEvent.objects.select_related("user")[:_RECENT],
             "may_clear": request.user.has_perm("caching.clear_cacheregion"),
             "may_warm": request.user.has_perm("caching.warm_cacheregion"),
             "may_see_events": request.user.has_perm("caching.view_cacheevent"),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/caching/cacheregion/change_list.html", context)
+
+
+def _scope(request: HttpRequest) -> Reported:
+    asked = request.GET.get("scope", "")
+    return asked if asked in SCOPES else "fleet"
 
 
 @admin.register(CacheEvent)

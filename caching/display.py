@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
 
-from caching.reporting import CacheReport, RegionReport
+from caching.reporting import CacheReport, HostReport, RegionReport
+from caching.stats import COUNTERS, describe
 
-__all__ = ["duration", "health", "milliseconds", "region_row", "value_count"]
+__all__ = [
+    "duration",
+    "health",
+    "health_tiles",
+    "host_row",
+    "milliseconds",
+    "rate",
+    "region_row",
+    "total_row",
+    "value_count",
+]
 
 _NOTHING = "–"  # noqa: RUF001 -- a dash, as tables show for nothing
+
+# What is shown of a region beside its tiers, where it happened at all.
+_RARE: Final = {
+    "joined": "Joined another read",
+    "stale": "Answered with an expired value",
+    "refreshed": "Refreshed before they expired",
+    "bypassed": "Misses under a writer's mark",
+    "refused": "Loads not kept",
+    "rejected": "Values in Redis not understood",
+    "errors": "Redis did not answer",
+    "evictions": "Evicted to make room",
+    "invalidations": "Invalidations sent",
+    "received": "Invalidations received",
+    "prefetched": "Loaded before they were asked for",
+    "prefetch_hits": "Of these, asked for then",
+    "audited": "Hits compared with the database",
+    "violations": "Of these, older than the last commit",
+}
 
 
 def milliseconds(value: float) -> str:
@@ -34,57 +64,165 @@ def value_count(count: int) -> str:
     return f"{count:,} value{'' if count == 1 else 's'}"
 
 
+def rate(per_second: float) -> str:
+    """Return a number of reads per second in few digits."""
+    return f"{per_second:,.0f}/s" if per_second >= 100 else f"{per_second:.1f}/s"
+
+
 def health(report: CacheReport) -> list[str]:
     """Return a sentence each on the breaker, the listener and the outbox, as far as there are any."""
-    said = []
-    if report.breaker is not None:
-        states = {
-            "closed": "Redis is in use.",
-            "open": f"Redis is left alone: {report.breaker.why}.",
-            "half-open": "Redis is just being tried again.",
-        }
-        said.append(states[report.breaker.state])
-    if report.listener is not None:
-        lag = "" if report.listener.lag_ms is None else f", {milliseconds(report.listener.lag_ms)} behind"
-        states = {
-            "listening": f"Other hosts' changes are heard{lag}.",
-            "connecting": "Other hosts' changes are not heard: local memory is out of use until they are.",
-            "without tracking": "Redis tells nobody of other hosts' changes, so local copies live briefly.",
-        }
-        said.append(states[report.listener.state])
-    if report.outbox is not None:
-        if report.outbox.depth is None:
-            said.append("The outbox cannot be read.")
-        elif report.outbox.depth:
-            oldest = f", the oldest for {report.outbox.oldest_seconds:,.0f} s" if report.outbox.oldest_seconds else ""
-            what = "1 invalidation waits" if report.outbox.depth == 1 else f"{report.outbox.depth:,} invalidations wait"
-            said.append(f"{what} for Redis{oldest}.")
-    return said
+    return [sentence for sentence in (_breaker(report), _listener(report), _outbox(report)) if sentence]
+
+
+def health_tiles(report: CacheReport) -> list[dict[str, str]]:
+    """Return what the page shows of Redis, the breaker, the listener and the outbox, in this order.
+
+    Each has a `name`, a `title`, a `state` ("good", "warning", "bad", or "off" for what there is not), a `word` and a
+    sentence, `text`.
+    """
+    if report.breaker is None:
+        redis = ("off", "Not configured", "Local memory and the database do without it.")
+        breaker = ("off", "Not needed", "There is no Redis to be left alone.")
+    else:
+        state, word, now = {
+            "closed": ("good", "In use", "Closed"),
+            "open": ("bad", "Left alone", "Open"),
+            "half-open": ("warning", "Tried again", "Half open"),
+        }[report.breaker.state]
+        redis = (state, word, f"Keys begin with {report.prefix}" if state == "good" else _breaker(report))
+        breaker = (state, now, _trips(report.breaker.trips))
+    if report.listener is None:
+        listener = ("warning", "Not running", "Nobody tells this process of other hosts' changes.")
+        if not report.redis:
+            listener = ("off", "Not needed", "There are no other hosts to hear of.")
+    else:
+        state = {"listening": "good", "connecting": "bad", "without tracking": "warning"}[report.listener.state]
+        listener = (state, report.listener.state.capitalize(), _listener(report))
+    if report.outbox is None:
+        outbox = ("off", "Not needed", "There is no Redis to be told.")
+    elif report.outbox.depth is None:
+        outbox = ("bad", "Unreadable", _outbox(report))
+    elif report.outbox.depth:
+        outbox = ("warning", f"{report.outbox.depth:,} waiting", _outbox(report))
+    else:
+        outbox = ("good", "Empty", "Redis has been told of every change.")
+    tiles = {"redis": ("Redis", redis), "breaker": ("Breaker", breaker), "listener": ("Listener", listener)}
+    tiles["outbox"] = ("Outbox", outbox)
+    return [
+        {"name": name, "title": title, "state": state, "word": word, "text": text}
+        for name, (title, (state, word, text)) in tiles.items()
+    ]
+
+
+def _trips(trips: int) -> str:
+    return "Never opened." if not trips else "Opened once." if trips == 1 else f"Opened {trips:,} times."
+
+
+def _breaker(report: CacheReport) -> str:
+    if report.breaker is None:
+        return ""
+    return {
+        "closed": "Redis is in use.",
+        "open": f"Redis is left alone: {report.breaker.why}.",
+        "half-open": "Redis is just being tried again.",
+    }[report.breaker.state]
+
+
+def _listener(report: CacheReport) -> str:
+    if report.listener is None:
+        return ""
+    lag = "" if report.listener.lag_ms is None else f", {milliseconds(report.listener.lag_ms)} behind"
+    return {
+        "listening": f"Other hosts' changes are heard{lag}.",
+        "connecting": "Other hosts' changes are not heard: local memory is out of use until they are.",
+        "without tracking": "Redis tells nobody of other hosts' changes, so local copies live briefly.",
+    }[report.listener.state]
+
+
+def _outbox(report: CacheReport) -> str:
+    if report.outbox is None or report.outbox.depth == 0:
+        return ""
+    if report.outbox.depth is None:
+        return "The outbox cannot be read."
+    oldest = f", the oldest for {report.outbox.oldest_seconds:,.0f} s" if report.outbox.oldest_seconds else ""
+    what = "1 invalidation waits" if report.outbox.depth == 1 else f"{report.outbox.depth:,} invalidations wait"
+    return f"{what} for Redis{oldest}."
 
 
 def region_row(region: RegionReport) -> dict[str, Any]:
-    """Return what the caches page shows of one region."""
-    figures = region.statistics
+    """Return what the caches page shows of one region.
+
+    `more` is a list of labels and texts: what is worth a line only where it happened.
+    """
     return {
         "name": region.name,
         "label": region.label,
-        "requests": f"{figures['requests']:,}",
-        "hit_rate": f"{figures['hit_rate']:.2%}" if figures["requests"] else _NOTHING,
+        **_figures(region.statistics),
         "target": _NOTHING if region.target is None else f"{region.target:.0%}",
         "is_low": region.meets_target is False,
         "consistency": region.consistency.sentence,
         "is_inconsistent": region.consistency.violations > 0,
-        "local_hits": f"{figures['local_hits']:,}",
-        "redis_hits": f"{figures['redis_hits']:,}",
-        "misses": f"{figures['misses']:,}",
-        "avg_access": milliseconds(figures["avg_access_ms"]),
-        "avg_local": milliseconds(figures["avg_local_ms"]),
-        "avg_redis": milliseconds(figures["avg_redis_ms"]),
-        "avg_miss": milliseconds(figures["avg_miss_ms"]),
-        "entries": f"{figures['entries']:,}",
-        "memory": filesizeformat(figures["bytes"]),
-        "evictions": f"{figures['evictions']:,}" if figures["evictions"] else "",
-        "stale": f"{figures['stale']:,}" if figures["stale"] else "",
         "local_ttl": duration(region.local_ttl),
         "redis_ttl": duration(region.redis_ttl),
+        "more": _more(region.statistics),
     }
+
+
+def host_row(host: HostReport) -> dict[str, str]:
+    """Return what the page shows of one host of the fleet."""
+    return {
+        "host": host.host,
+        "ago": "now" if host.seconds_ago < 1 else f"{host.seconds_ago:.0f} s ago",
+        "requests": f"{host.requests:,}",
+        "hit_rate": f"{host.hit_rate:.2%}" if host.requests else _NOTHING,
+        "memory": filesizeformat(host.bytes),
+        "redis": host.breaker or _NOTHING,
+        "listener": host.listener or _NOTHING,
+        "lag": _NOTHING if host.lag_ms is None else milliseconds(host.lag_ms),
+    }
+
+
+def total_row(numbers: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Return what `region_row` does, of all regions together, which have no target and no time to live in common."""
+    statistics = describe({name: sum(each[name] for each in numbers.values()) for name in COUNTERS})
+    return {
+        "name": "",
+        "label": "All regions",
+        **_figures(statistics),
+        "target": _NOTHING,
+        "is_low": False,
+        "local_ttl": _NOTHING,
+        "redis_ttl": _NOTHING,
+        "more": _more(statistics),
+    }
+
+
+def _figures(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    requests = statistics["requests"]
+
+    def share(kind: str) -> str:
+        return f"{statistics[kind] / requests:.1%}" if requests else _NOTHING
+
+    return {
+        "requests": f"{requests:,}",
+        "hit_rate": f"{statistics['hit_rate']:.2%}" if requests else _NOTHING,
+        "local_hits": f"{statistics['local_hits']:,}",
+        "local_share": share("local_hits"),
+        "redis_hits": f"{statistics['redis_hits']:,}",
+        "redis_share": share("redis_hits"),
+        "misses": f"{statistics['misses']:,}",
+        "miss_share": share("misses"),
+        "loads": f"{statistics['loads']:,}",
+        "avg_access": milliseconds(statistics["avg_access_ms"]),
+        "avg_local": milliseconds(statistics["avg_local_ms"]),
+        "avg_redis": milliseconds(statistics["avg_redis_ms"]),
+        "avg_miss": milliseconds(statistics["avg_miss_ms"]),
+        "entries": f"{statistics['entries']:,}",
+        "memory": filesizeformat(statistics["bytes"]),
+        "evictions": f"{statistics['evictions']:,}" if statistics["evictions"] else "",
+        "stale": f"{statistics['stale']:,}" if statistics["stale"] else "",
+    }
+
+
+def _more(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(label, f"{statistics[name]:,}") for name, label in _RARE.items() if statistics[name]]

@@ -1,5 +1,6 @@
 """Where each part of the site answers."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -8,6 +9,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from caching.api import urls as caches
 from caching.api.metrics import MetricsView
 
+# What browsers ask for unless a page says otherwise.
+_TO_ICON = RedirectView.as_view(url=f"{settings.STATIC_URL}caching/icon.svg")
 _TO_DOCS = RedirectView.as_view(pattern_name="docs")
 
 urlpatterns = [
@@ -17,6 +20,7 @@ urlpatterns = [
     path("api/<str:version>/", include("billing.api.urls")),
     path("", _TO_DOCS),
     path("api/", _TO_DOCS),
+    path("favicon.ico", _TO_ICON),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
     path("api/login/", include("rest_framework.urls")),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Concat
 from django.test import Client
 
 from caching.display import region_row
@@ -21,6 +22,7 @@ from restaurant.profiles.models import BusinessProfile, User
 from tests.caching.operators import CLEAR, VIEW, WARM, operator, rename_unnoticed, shop_of
 from tests.factories import BusinessProfileFactory, OrderFactory, UserFactory
 from tests.shop import cached
+from tests.shop.models import Dish
 
 pytestmark = pytest.mark.django_db
 
@@ -38,52 +40,45 @@ def words(response: Any) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-class Rows(HTMLParser):
-    """The texts of each row of the page's table."""
+class Fields(HTMLParser):
+    """The texts of the page by the path that its script finds them under."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.rows: list[list[str]] = []
-        self._inside = False
+        self.texts: dict[str, str] = {}
+        self._path: str | None = None
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "table":
-            self._inside = ("class", "caches-table") in attrs
-        if tag == "tr":
-            self.rows.append([])
+        self._path = dict(attrs).get("data-field")
+        if self._path is not None:
+            self.texts[self._path] = ""
 
     def handle_endtag(self, tag: str) -> None:
-        self._inside = self._inside and tag != "table"
+        self._path = None
 
     def handle_data(self, data: str) -> None:
-        if self._inside and data.strip():
-            self.rows[-1].append(data.strip())
+        if self._path is not None:
+            self.texts[self._path] += data
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("tiers")
 def test_the_page_shows_exactly_the_statistics() -> None:
     shop_of()
     for _ in range(4):
         cached.shop.get("tea")
-    report = cache_report()
+    report = cache_report(scope="fleet")
 
-    response = signed_in(operator(VIEW)).get(PAGE)
+    fields = Fields(signed_in(operator(VIEW)).get(PAGE).content.decode()).texts
 
-    shown = {row[1]: row for row in Rows(response.content.decode()).rows if len(row) > 1}
     for region in report.regions:
         row = region_row(region)
-        assert shown[region.name][:5] == [
-            row["label"],
-            row["name"],
-            row["requests"],
-            row["hit_rate"],
-            f"target {row['target']}",
-        ]
-        assert [row["local_hits"], row["redis_hits"], row["misses"], row["entries"], row["memory"]] == [
-            shown[region.name][index] for index in (5, 7, 9, 12, 13)
-        ]
-    assert shown["shop"][2] == "4"
+        for name in ("requests", "hit_rate", "local_hits", "redis_hits", "misses", "avg_miss", "entries", "memory"):
+            assert fields[f"regions/{region.name}/{name}"] == row[name]
+    assert fields["regions/shop/requests"] == "4"
+    assert fields["total/requests"] == "4"
+    assert fields["total/misses"] == "1"
 
 
 def test_a_region_under_its_target_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +89,7 @@ def test_a_region_under_its_target_is_marked(monkeypatch: pytest.MonkeyPatch) ->
     response = signed_in(operator(VIEW)).get(PAGE)
 
     assert "0.00% below 95%" in words(response)
-    assert "12 evicted" in words(response)
+    assert "Evicted to make room 12" in words(response)
     assert "Redis is not configured" in words(response)
 
 
@@ -107,7 +102,7 @@ def test_without_the_permission_to_look_there_is_neither_page_nor_link(codenames
     client = signed_in(operator(*codenames))
 
     assert PAGE not in client.get("/admin/").content.decode()
-    assert client.get(PAGE).status_code == 403
+    assert [client.get(PAGE + each).status_code for each in ("", "live/", "history/", "organisations/")] == [403] * 4
     assert client.post(PAGE + "clear/", {"region": "shop"}).status_code == 403
     assert client.post(PAGE + "warm/", {"region": "shop"}).status_code == 403
 
@@ -171,6 +166,48 @@ def test_what_was_cleared_is_read_anew_and_who_did_it_is_shown(fields: dict[str,
     assert CacheEvent.objects.get().user == user
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("shops", "tiers")
+def test_one_key_is_cleared_and_warmed_and_no_other() -> None:
+    one, other = (Dish.objects.create(shop=shop_of(name), name=name) for name in ("tea", "cake"))
+    for each in (one, other):
+        cached.dish.get(each.shop_id, each.pk)
+    QuerySet(Dish).update(name=Concat("name", Value("!")))
+    client = signed_in(operator(VIEW, CLEAR, WARM))
+    key = {"region": "dish", "org": "tea", "key": str(one.pk)}
+
+    cleared = client.post(PAGE + "clear/", key, follow=True)
+    warmed = client.post(PAGE + "warm/", key, follow=True)
+
+    assert "Cleared one key of “Dish” of tea." in words(cleared)
+    assert "Warmed one key of “Dish” of tea: 1 value loaded." in words(warmed)
+    copies = [cached.dish.get(each.shop_id, each.pk) for each in (one, other)]
+    assert [copy and copy.name for copy in copies] == ["tea!", "cake"]
+    assert set(CacheEvent.objects.values_list("action", "key")) == {
+        (action, cached.dish.key("tea", one.pk).name) for action in ("clear", "warm")
+    }
+
+
+@pytest.mark.usefixtures("shops")
+def test_a_key_that_the_region_cannot_have_is_told_beside_what_was_typed() -> None:
+    shop_of()
+
+    response = signed_in(operator(VIEW, WARM)).post(
+        PAGE + "warm/", {"region": "dish", "org": "tea", "key": "no-such-uuid"}
+    )
+
+    assert "Region &#x27;dish&#x27; has no keys with such parts." in response.content.decode()
+    assert 'value="no-such-uuid"' in response.content.decode()
+
+
+def test_whoever_looks_at_one_server_does_so_after_a_clear_too() -> None:
+    client = signed_in(operator(VIEW, CLEAR))
+
+    response = client.post(PAGE + "clear/?scope=host", {"region": "shop"})
+
+    assert response["Location"] == PAGE + "?scope=host"
+
+
 def test_clearing_everything_is_asked_back_first() -> None:
     response = signed_in(operator(VIEW, CLEAR)).post(PAGE + "clear/", {"region": "", "org": ""})
 
@@ -219,7 +256,7 @@ def test_without_redis_a_clear_waits_for_it_and_the_page_says_so() -> None:
 
     assert "Redis is left alone: Redis did not answer" in words(response)
     assert "1 invalidation waits for Redis" in words(response)
-    assert "cleared shop" in words(response)
+    assert "cleared Shop" in words(response)
 
 
 def test_records_are_found_and_never_changed() -> None:
@@ -249,6 +286,9 @@ def test_no_page_looks_for_a_row_of_the_regions() -> None:
 
     assert [pattern.name for pattern in page.get_urls()] == [
         "caching_cacheregion_changelist",
+        "caching_cacheregion_live",
+        "caching_cacheregion_history",
+        "caching_cacheregion_organisations",
         "caching_cacheregion_clear",
         "caching_cacheregion_warm",
     ]

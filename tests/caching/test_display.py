@@ -5,8 +5,19 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from caching.display import duration, health, milliseconds, region_row, value_count
-from caching.reporting import BreakerReport, ListenerReport, OutboxReport, cache_report
+from caching.display import (
+    duration,
+    health,
+    health_tiles,
+    host_row,
+    milliseconds,
+    rate,
+    region_row,
+    total_row,
+    value_count,
+)
+from caching.reporting import BreakerReport, HostReport, ListenerReport, OutboxReport, cache_report
+from caching.runtime import runtime
 from tests.shop import cached
 
 DASH = "\N{EN DASH}"
@@ -92,3 +103,100 @@ def test_without_redis_nothing_is_said_of_it() -> None:
 def test_expired_values_that_were_served_are_shown() -> None:
     cached.shop.counters.stale = 1200
     assert region_row(cache_report().region("shop"))["stale"] == "1,200"
+
+
+def test_a_region_that_served_old_values_is_marked() -> None:
+    row = region_row(cache_report().region("shop"))
+    assert (row["consistency"], row["is_inconsistent"]) == ("not audited yet", False)
+
+    cached.shop.counters.audited, cached.shop.counters.violations = 10, 2
+
+    row = region_row(cache_report().region("shop"))
+    assert (row["consistency"].startswith("less than 1 nine"), row["is_inconsistent"]) == (True, True)
+
+
+def tiles_of(**fields: object) -> dict[str, tuple[str, str]]:
+    report = replace(cache_report(), **fields)
+    return {tile["name"]: (tile["state"], tile["word"]) for tile in health_tiles(report)}
+
+
+def test_without_redis_nothing_is_wrong() -> None:
+    assert tiles_of() == {
+        "redis": ("off", "Not configured"),
+        "breaker": ("off", "Not needed"),
+        "listener": ("off", "Not needed"),
+        "outbox": ("off", "Not needed"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "redis", "breaker"),
+    [
+        ("closed", ("good", "In use"), ("good", "Closed")),
+        ("open", ("bad", "Left alone"), ("bad", "Open")),
+        ("half-open", ("warning", "Tried again"), ("warning", "Half open")),
+    ],
+)
+def test_health_tells_of_redis_and_the_breaker(state: str, redis: tuple[str, str], breaker: tuple[str, str]) -> None:
+    tiles = tiles_of(redis=True, breaker=BreakerReport(state=state, since=0, trips=2, why="no answer"))
+
+    assert (tiles["redis"], tiles["breaker"]) == (redis, breaker)
+    assert tiles["listener"] == ("warning", "Not running")
+
+
+@pytest.mark.parametrize(
+    ("depth", "tile"),
+    [(0, ("good", "Empty")), (None, ("bad", "Unreadable")), (2000, ("warning", "2,000 waiting"))],
+)
+def test_health_tells_of_the_outbox(depth: int | None, tile: tuple[str, str]) -> None:
+    outbox = OutboxReport(depth=depth, oldest_seconds=None, delivered=0, is_relay=True)
+
+    assert tiles_of(outbox=outbox)["outbox"] == tile
+
+
+@pytest.mark.parametrize(
+    ("state", "tile"),
+    [
+        ("listening", ("good", "Listening")),
+        ("connecting", ("bad", "Connecting")),
+        ("without tracking", ("warning", "Without tracking")),
+    ],
+)
+def test_health_tells_of_the_listener(state: str, tile: tuple[str, str]) -> None:
+    assert tiles_of(listener=ListenerReport(state=state, lag_ms=1.0, heard=0, reconnects=0))["listener"] == tile
+
+
+def test_all_regions_together_are_their_sums() -> None:
+    cached.shop.counters.local_hits = 3
+    cached.menu.counters.misses = 1
+
+    row = total_row(runtime.statistics.host())
+
+    assert (row["requests"], row["hit_rate"], row["local_share"], row["miss_share"]) == (
+        "4",
+        "75.00%",
+        "75.0%",
+        "25.0%",
+    )
+
+
+def test_what_is_rare_is_told_where_it_happened() -> None:
+    cached.shop.counters.refused = 1200
+
+    assert region_row(cache_report().region("shop"))["more"] == [("Loads not kept", "1,200")]
+    assert region_row(cache_report().region("menu"))["more"] == []
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.04, "0.0/s"), (12.34, "12.3/s"), (1234.5, "1,234/s")])
+def test_rates_have_few_digits(value: float, text: str) -> None:
+    assert rate(value) == text
+
+
+def test_another_host_is_shown_with_what_it_told() -> None:
+    host = HostReport(
+        host="b", seconds_ago=4.2, requests=4, hit_rate=0.75, bytes=2048, breaker="closed", listener="", lag_ms=None
+    )
+
+    row = host_row(host)
+
+    assert (row["ago"], row["hit_rate"], row["memory"], row["listener"]) == ("4 s ago", "75.00%", "2.0\xa0KB", DASH)

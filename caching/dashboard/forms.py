@@ -1,0 +1,76 @@
+"""The form of the caches page: what is to be cleared or warmed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+
+from caching.errors import UnknownOrganisation
+from caching.registry import registry
+
+__all__ = ["TargetForm"]
+
+_MAX_PARTS: Final = 8
+_FOUND: Final = 10
+
+
+class TargetForm(forms.Form):
+    """What to clear or warm: a region, an organisation, or one key of both; whatever is left out means all."""
+
+    region = forms.ChoiceField(required=False)
+    org = forms.CharField(label="Organisation", required=False, max_length=200)
+    key = forms.CharField(
+        label="One key",
+        required=False,
+        max_length=800,
+        help_text="What names one value besides the organisation, such as an order's id. Several parts: with commas.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        regions = sorted((region.label, region.name) for region in registry.regions.values())
+        self.fields["region"] = forms.ChoiceField(
+            required=False, choices=[("", "All regions"), *((name, label) for label, name in regions)]
+        )
+        for name, placeholder in (("org", "all: type an id or a name"), ("key", "all")):
+            self.fields[name].widget.attrs.update(
+                placeholder=placeholder, autocapitalize="none", autocomplete="off", spellcheck="false"
+            )
+
+    def clean_org(self) -> str:
+        org: str = self.cleaned_data["org"]
+        try:
+            registry.require_organisations([org] if org else [])
+        except UnknownOrganisation as error:
+            return self._meant(org, error)
+        return org
+
+    def _meant(self, text: str, error: UnknownOrganisation) -> str:
+        """Return the one organisation whose name is like what was typed."""
+        found = list(registry.find_organisations(text, _FOUND)) if registry.find_organisations is not None else []
+        if len(found) == 1:
+            return found[0][0]
+        if found:
+            names = ", ".join(f"{org} ({name})" for org, name in found)
+            raise forms.ValidationError(f"Several organisations are called like that: {names}.")
+        raise forms.ValidationError(str(error)) from error
+
+    def clean_key(self) -> list[str | int]:
+        """Whole numbers are numbers, unless they are in quotes."""
+        parts = [part.strip() for part in self.cleaned_data["key"].split(",") if part.strip()]
+        if len(parts) > _MAX_PARTS:
+            raise forms.ValidationError(f"A key has at most {_MAX_PARTS} parts.")
+        return [int(part) if part.isdecimal() and part.isascii() else part.strip('"') for part in parts]
+
+    def clean(self) -> None:
+        if self.cleaned_data.get("key") and not (self.cleaned_data.get("region") and self.cleaned_data.get("org")):
+            self.add_error("key", "Say of which region and organisation it is.")
+
+    @property
+    def described(self) -> str:
+        """The target in words; of a valid form. Without the key, which may be personal."""
+        region, org = self.cleaned_data["region"], self.cleaned_data["org"]
+        what = f"“{registry.get(region).label}”" if region else "all regions"
+        what = f"one key of {what}" if self.cleaned_data["key"] else what
+        return f"{what} of {org}" if org else what
