@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from billing import selectors
 from billing.models import Bill, Customer, LedgerEntry, Payment
-from caching import On, Region, Snapshot
+from caching import Follows, On, Region, Snapshot
+from orders.cached import OrderSnapshot
 from orders.models import Order, OrderLine
 from orders.selectors import order_refs_active
 from restaurant.money import money_quantize
@@ -134,6 +135,10 @@ def _balances(names: Sequence[tuple[str, str]], *, using: str) -> dict[tuple[str
     }
 
 
+def _balance_after(order: OrderSnapshot) -> tuple[str] | None:
+    return (order.customer_phone,) if order.customer_phone else None
+
+
 def _hot_bills(orgs: Sequence[str] | None, using: str) -> Iterator[tuple[str, UUID]]:
     for org in hot_org_ids(orgs, using):
         yield from ((org, order_id) for order_id, _ in order_refs_active(org_id=org, using=using))
@@ -170,6 +175,8 @@ bill_total = Region(
         _RULES,
     ],
     warm=_hot_bills,
+    # Whoever looks at an order is about to ask what it costs ...
+    follows=[Follows("order")],
     label="Bill totals",
     money=True,
     target=0.80,
@@ -209,6 +216,8 @@ customer_balance = Region(
         On(BusinessProfile, org="org_id", fields=("currency",)),
     ],
     warm=_hot_balances,
+    # ... and what the customer owes besides.
+    follows=[Follows("order", parts=_balance_after)],
     label="Customer balances",
     money=True,
     personal=True,

@@ -3,11 +3,13 @@
 from caching.composed import Listing, ListRegion, Refs
 from caching.dependencies import On
 from caching.errors import CachingError, MarkFailed, RedisUnavailable, UnknownRegion
+from caching.following import Follows
 from caching.regions import Region
 from caching.snapshots import Snapshot
 
 __all__ = [
     "CachingError",
+    "Follows",
     "ListRegion",
     "Listing",
     "MarkFailed",

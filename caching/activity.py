@@ -24,6 +24,8 @@ _MOST_NOTES: Final = 8192
 class Batch(msgspec.Struct, frozen=True):
     """What happened in `seconds`, by key.
 
+    `foreseen` are first hits on values that prediction had loaded.
+
     `hits` are local hits, estimated: every 64th is noted, and together they are as many as the regions have counted.
     `found` are reads that Redis answered, `missed` those that the database did; `written` are keys that writers of this
     process have made stale, `widened` (region, organisation) of which they have made all stale.
@@ -33,6 +35,7 @@ class Batch(msgspec.Struct, frozen=True):
     hits: Mapping[LocalKey, float]
     found: Mapping[LocalKey, int]
     missed: Mapping[LocalKey, int]
+    foreseen: Mapping[LocalKey, int]
     written: Mapping[LocalKey, int]
     widened: Mapping[tuple[str, str], int]
 
@@ -53,6 +56,7 @@ class Activity:
         self.hits: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
         self.found: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
         self.missed: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
+        self.foreseen: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
         self.written: deque[Key | Scope] = deque(maxlen=_MOST_NOTES)
         self._since = clock.now()
         self._counted: dict[str, int] = {}
@@ -67,6 +71,7 @@ class Activity:
             hits=self._scaled(Counter(_taken(self.hits))),
             found=Counter(_taken(self.found)),
             missed=Counter(_taken(self.missed)),
+            foreseen=Counter(_taken(self.foreseen)),
             written=Counter(item.local for item in written if isinstance(item, Key)),
             widened=Counter((item.region, item.org) for item in written if isinstance(item, Scope)),
         )

@@ -12,7 +12,15 @@ class CachingConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing checks registers them.
-        from caching import adaptive_checks, audit_checks, checks, declaration_checks, signals, warming_checks  # noqa: F401
+        from caching import (  # noqa: F401
+            adaptive_checks,
+            audit_checks,
+            checks,
+            declaration_checks,
+            prefetch_checks,
+            signals,
+            warming_checks,
+        )
         from caching.telemetry import checks as telemetry_checks  # noqa: F401 -- the same
 
         signals.connect()

@@ -93,6 +93,9 @@ def _regions() -> Iterator[CheckMessage]:
             if option == "audit_rate":
                 # A share: `caching.audit_checks`.
                 continue
+            if option == "prefetch":
+                # A switch: `caching.prefetch_checks`.
+                continue
             if option == "ttl_bounds":
                 # No seconds but two of them: `caching.adaptive_checks`.
                 continue

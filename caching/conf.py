@@ -39,6 +39,10 @@ DEFAULTS: dict[str, Any] = {
     "BACKGROUND": True,
     # How often what was read and written is looked at: for reports, the auditor, prediction; 0: never.
     "OBSERVE_SECONDS": 1.0,
+    # Whether what will be read next is loaded before anybody asks; a region may have its own, `prefetch`.
+    "PREFETCH": False,
+    # How many values a process may load for that in a minute.
+    "PREFETCH_PER_MINUTE": 300,
     # How long a writer's mark keeps readers from filling when the writer does not come back.
     "MARK_SECONDS": 5.0,
     # How long figures are kept in the database, by minute, hour and day; None or {}: no history.

@@ -54,9 +54,19 @@ class Observer:
         from caching.fleet import Fleet
         from caching.history import History
         from caching.hotkeys import HotKeys
+        from caching.prefetch import Prefetcher
         from caching.schedule import BeforeOpening
 
-        return [runtime.usage, runtime.adaptive, Fleet(), Auditor(), History(), BeforeOpening(), HotKeys()]
+        return [
+            runtime.usage,
+            runtime.adaptive,
+            Fleet(),
+            Auditor(),
+            History(),
+            BeforeOpening(),
+            HotKeys(),
+            Prefetcher(),
+        ]
 
     def consumer(self, kind: type[C]) -> C:
         """Return the consumer of that class."""

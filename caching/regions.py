@@ -16,6 +16,7 @@ from caching.conf import conf
 from caching.dependencies import On
 from caching.errors import CachingError
 from caching.exchange import Lifetime
+from caching.following import Follows
 from caching.invalidation import clear, invalidate
 from caching.keys import Key, Part, Scope
 from caching.noting import Noted
@@ -54,6 +55,8 @@ class Region(Tuned, Generic[S]):
     Fail-safe: for `stale_for` seconds after its end an expired value, which nothing has made stale, may stand in while
     the database fails, or takes longer than `soft_timeout` seconds (None: is waited for). Never for money.
 
+    `follows` says after which other regions' keys this one's are asked for, so that prediction can load them.
+
     `wait_replicas` is how many replicas of Redis must know of a write before it commits. `personal` says that keys are
     made of what tells of people, such as a phone number.
 
@@ -86,6 +89,7 @@ class Region(Tuned, Generic[S]):
         soft_timeout: float | None = None,
         wait_replicas: int = 0,
         personal: bool = False,
+        follows: Sequence[Follows] = (),
         presets: Mapping[str, Options] | None = None,
         ttl_bounds: Bounds | None = None,
     ) -> None:
@@ -112,6 +116,7 @@ class Region(Tuned, Generic[S]):
         self.target_ms = target_ms
         #: Whether the parts of its keys tell of people: they are shown, and kept, nowhere but in the cache.
         self.personal = personal
+        self.follows = tuple(follows)
         #: Makes a snapshot, or None, of its JSON.
         self.decode = decoder_for(snapshot).decode
         registry.add(self)

@@ -182,10 +182,15 @@ class Runtime:
             return None
         entry.visited = True
         if now >= entry.until:
-            # Chosen to be loaded anew a little before its time, while the others go on hitting it.
             entry.until = entry.expires
             region, alias, org, *parts = key
-            self.refresher.refresh(registry.get(region), Key(region, org, parts, alias))
+            if entry.foreseen:
+                entry.foreseen = False
+                registry.get(region).counters.prefetch_hits += 1
+                self.activity.foreseen.append(key)
+            else:
+                # Chosen to be loaded anew a little before its time, while the others go on hitting it.
+                self.refresher.refresh(registry.get(region), Key(region, org, parts, alias))
         return entry
 
     def find_usable(self, key: tuple[Any, ...]) -> Entry | None:

@@ -211,7 +211,11 @@ class Statistics:
 
 
 def describe(numbers: Mapping[str, int]) -> dict[str, Any]:
-    """Return what people read of a region's counters: requests, rates, mean times in milliseconds, memory in bytes."""
+    """Return what people read of a region's counters: requests, rates, mean times in milliseconds, memory in bytes.
+
+    `prefetch_precision` is the share of the values loaded ahead that were asked for, `prefetch_recall` the share of the
+    reads that would have been misses and were foreseen; 0 to 1, None when there were none.
+    """
 
     def mean_ms(kind: str) -> float:
         return numbers[f"{kind}_ns"] / numbers[f"{kind}_samples"] / 1e6 if numbers[f"{kind}_samples"] else 0.0
@@ -232,4 +236,10 @@ def describe(numbers: Mapping[str, int]) -> dict[str, Any]:
         "avg_local_ms": mean_ms("local"),
         "avg_redis_ms": mean_ms("redis"),
         "avg_miss_ms": mean_ms("miss"),
+        "prefetch_precision": _share(numbers["prefetch_hits"], numbers["prefetched"]),
+        "prefetch_recall": _share(numbers["prefetch_hits"], numbers["prefetch_hits"] + numbers["misses"]),
     }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return min(1.0, part / whole) if whole else None

@@ -57,6 +57,12 @@ class StatisticsSerializer(serializers.Serializer[Any]):
     avg_local_ms = serializers.FloatField()
     avg_redis_ms = serializers.FloatField()
     avg_miss_ms = serializers.FloatField()
+    prefetch_precision = serializers.FloatField(
+        allow_null=True, help_text="Share of the values loaded ahead that were asked for, 0 to 1; null without any."
+    )
+    prefetch_recall = serializers.FloatField(
+        allow_null=True, help_text="Share of the reads that would have been misses and were foreseen, 0 to 1."
+    )
 
 
 class TtlSerializer(serializers.Serializer[Any]):

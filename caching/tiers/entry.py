@@ -23,9 +23,10 @@ class Entry(msgspec.Struct, eq=False):
 
     `until` is the clock's `now` after which it is no plain hit, `expires` that after which it is too old, and `usable`
     that after which it may not even stand in while the database fails. `stale` marks what was handed out as such a
-    stand-in. `may_be_kept` says that Redis had or accepted it (or that there is no Redis); `parts` are the entries a
-    list is composed of; `version` is the snapshot's own if that is known without decoding it. `visited`, `may_fold`,
-    `size` (0: none does), `newer` and `older` belong to the tier that keeps it.
+    stand-in, `foreseen` what prediction has loaded and nobody has hit yet. `may_be_kept` says that Redis had or
+    accepted it (or that there is no Redis); `parts` are the entries a list is composed of; `version` is the snapshot's
+    own if that is known without decoding it. `visited`, `may_fold`, `size` (0: none does), `newer` and `older` belong
+    to the tier that keeps it.
     """
 
     body: bytes
@@ -45,6 +46,7 @@ class Entry(msgspec.Struct, eq=False):
     expires: float = inf
     usable: float = inf
     stale: bool = False
+    foreseen: bool = False
     visited: bool = False
     may_fold: bool = False
     size: int = 0

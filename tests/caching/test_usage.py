@@ -24,7 +24,7 @@ TEA, CAKE = ("shop", "default", "tea"), ("shop", "default", "cake")
 
 
 def seen(**counts: Any) -> Batch:
-    nothing: dict[str, Any] = {name: {} for name in ("hits", "found", "missed", "written", "widened")}
+    nothing: dict[str, Any] = {name: {} for name in ("hits", "found", "missed", "foreseen", "written", "widened")}
     return Batch(**{"seconds": 1.0, **nothing, **counts})
 
 
