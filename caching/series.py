@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import reduce
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,19 @@ from caching.periods import Piece, Step, Window, as_datetime, floor, window
 from caching.registry import registry
 from caching.stats import COUNTERS, GAUGES
 
-__all__ = ["MEASURES", "Numbers", "Point", "Series", "Timeline", "described", "history", "numbers_over_time", "summed"]
+__all__ = [
+    "MEASURES",
+    "Numbers",
+    "Point",
+    "Series",
+    "Timeline",
+    "added",
+    "described",
+    "history",
+    "numbers_by_org",
+    "numbers_over_time",
+    "summed",
+]
 
 Numbers = Mapping[str, int]
 
@@ -107,6 +120,12 @@ def numbers_by_org(asked: Window, *, region: str | None) -> dict[tuple[str, str]
         before = found.get(which)
         found[which] = _numbers(row) if before is None else summed(before, _numbers(row))
     return found
+
+
+def added(points: Iterable[Numbers]) -> dict[str, int]:
+    """Return what was counted in all these times, the oldest first; there must be one."""
+    total, *later = points
+    return reduce(summed, later, dict(total))
 
 
 def summed(earlier: Numbers, later: Numbers) -> dict[str, int]:

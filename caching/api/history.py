@@ -15,9 +15,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from caching.api.permissions import CachePermission
+from caching.api.reports import UsageReportSerializer
 from caching.errors import UnknownOrganisation, UnknownRegion
 from caching.periods import STEPS, BadPeriod, moment
 from caching.registry import registry
+from caching.reports import report
 from caching.series import history
 
 __all__ = ["CacheHistoryViewSet", "HistoryQuerySerializer", "HistorySerializer", "UsageQuerySerializer"]
@@ -118,6 +120,15 @@ class CacheHistoryViewSet(ViewSet):
     def history(self, request: Request, **_: Any) -> Response:
         """Needs `caching.view_cacheregion`. Figures of all servers; those of organisations are estimates."""
         return _answer(history, HistoryQuerySerializer(data=request.query_params))
+
+    @extend_schema(
+        summary="Report of the cache regions",
+        parameters=[UsageQuerySerializer],
+        responses=forced_singular_serializer(UsageReportSerializer),  # type: ignore[no-untyped-call] # the same
+    )
+    def report(self, request: Request, **_: Any) -> Response:
+        """Needs `caching.view_cacheregion`. The last 24 hours, if no time is given, of all servers."""
+        return _answer(report, UsageQuerySerializer(data=request.query_params))
 
 
 def _answer(made: Any, query: UsageQuerySerializer) -> Response:

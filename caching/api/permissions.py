@@ -14,6 +14,7 @@ _VERB_OF_ACTION = {
     "list": "view",
     "retrieve": "view",
     "history": "view",
+    "report": "view",
     "clear": "clear",
     "clear_region": "clear",
     "warm": "warm",

@@ -19,6 +19,7 @@ _router.register("caches", CacheStatsViewSet, basename="cache")
 api_urlpatterns = [
     # Before the regions, whose names they are not.
     path("caches/history/", CacheHistoryViewSet.as_view({"get": "history"}), name="cache-history"),
+    path("caches/report/", CacheHistoryViewSet.as_view({"get": "report"}), name="cache-report"),
     *_router.urls,
 ]
 

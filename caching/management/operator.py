@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from caching.errors import CachingError
 
-__all__ = ["OperatorCommand", "add_targets"]
+__all__ = ["TARGET_MISSED", "OperatorCommand", "add_targets"]
+
+#: The exit code of commands that did what they should and found a region below its target; 1 is for those that did not,
+#: 2 for arguments that argparse refuses.
+TARGET_MISSED: Final = 3
 
 
 def add_targets(parser: CommandParser, verb: str) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from caching.api.history import HistorySerializer
+from caching.api.reports import UsageReportSerializer
+from caching.reports import report
 from caching.series import history
 from tests.api_clients import wrong_fields
 from tests.caching.api.test_views import client_of
@@ -18,6 +23,8 @@ from tests.conftest import MovableClock
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shops")]
 
 HISTORY = "/api/v1/caches/history/"
+REPORT = "/api/v1/caches/report/"
+both = pytest.mark.parametrize("address", [HISTORY, REPORT])
 # 2026-11-23T12:30:15Z
 NOW = 1795437015.0
 
@@ -27,18 +34,20 @@ def now(clock: MovableClock) -> None:
     clock.seconds = NOW
 
 
-def ask(**query: str) -> Any:
-    return client_of(operator(VIEW)).get(HISTORY, query)
+def ask(address: str = HISTORY, /, **query: str) -> Any:
+    return client_of(operator(VIEW)).get(address, query)
 
 
-def test_it_needs_the_permission_to_view() -> None:
-    assert client_of(operator(VIEW)).get(HISTORY).status_code == 200
-    assert client_of(operator(CLEAR, WARM)).get(HISTORY).status_code == 403
-    assert APIClient().get(HISTORY).status_code == 401
+@both
+def test_it_needs_the_permission_to_view(address: str) -> None:
+    assert client_of(operator(VIEW)).get(address).status_code == 200
+    assert client_of(operator(CLEAR, WARM)).get(address).status_code == 403
+    assert APIClient().get(address).status_code == 401
 
 
-def test_it_is_read_and_nothing_else() -> None:
-    assert client_of(operator(VIEW, CLEAR, WARM)).post(HISTORY).status_code == 405
+@both
+def test_it_is_read_and_nothing_else(address: str) -> None:
+    assert client_of(operator(VIEW, CLEAR, WARM)).post(address).status_code == 405
 
 
 def test_the_answer_is_what_a_chart_needs() -> None:
@@ -101,10 +110,44 @@ def test_region_organisation_time_and_step_are_taken() -> None:
         ({"org": "a\0b"}, "org"),
         ({"since": "yesterday"}, "since"),
         ({"until": "2026-99-99"}, "until"),
-        ({"step": "week"}, "step"),
         ({"since": "1h", "until": "2h"}, "since"),
-        ({"since": "300d", "step": "minute"}, "since"),
     ],
 )
-def test_wrong_questions_name_the_wrong_field(query: dict[str, str], field: str) -> None:
+@both
+def test_wrong_questions_name_the_wrong_field(address: str, query: dict[str, str], field: str) -> None:
+    assert wrong_fields(ask(address, **query)) == {field}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [({"step": "week"}, "step"), ({"since": "300d", "step": "minute"}, "since")]
+)
+def test_a_step_that_is_none_or_too_fine_is_told(query: dict[str, str], field: str) -> None:
     assert wrong_fields(ask(**query)) == {field}
+
+
+def test_the_report_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop_of("tea")
+    for org in ("", "tea"):
+        used(org=org, misses=100, loads=3, load_ns=5)
+        used(org=org, region="menu", misses=100)
+    out = StringIO()
+    call_command("cache_report", "--json", "--region", "shop", "--from", "5h", stdout=out)
+
+    body = ask(REPORT, region="shop", since="5h").json()
+
+    assert body == json.loads(out.getvalue())
+    assert [each["region"] for each in body["regions"]] == ["shop"]
+    assert ask(REPORT, org="tea").json()["org"] == "tea"
+
+
+def test_the_documents_describe_all_of_the_report() -> None:
+    for org in ("", "tea"):
+        used(org=org, misses=100)
+    used(org="cake", misses=1)
+    used(ago=2, local_hits=1)
+
+    body = ask(REPORT).json()
+
+    assert UsageReportSerializer(report()).data == body
+    assert body["advice"]
+    assert body["busiest_orgs"]

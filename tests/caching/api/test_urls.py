@@ -44,6 +44,7 @@ def test_the_documents_describe_the_caches_without_a_warning(warnings: object) -
         "/caches/",
         "/caches/clear/",
         "/caches/history/",
+        "/caches/report/",
         "/caches/warm/",
         "/caches/{name}/",
         "/caches/{name}/clear/",
