@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -16,12 +17,19 @@ _LATER = "Redis did not answer. The clear is in the outbox, and reaches other se
 class Command(OperatorCommand):
     help = (
         "Forget cached copies: on this server at once, on others as fast as writes reach them. The next read of each "
-        "value comes from the database."
+        "value comes from the database. Ends with 0 when that is done, also if other servers hear of it later; with 1 "
+        "when nothing was cleared."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_targets(parser, "clear")
         parser.add_argument("--all", action="store_true", help="clear every region of every organisation")
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            help='write {"regions": [...], "orgs": [...], "waiting": false} instead: null stands for all, and true for '
+            "a clear of which Redis has not heard yet",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         orgs, regions, everything = options["org"], options["region"], options["all"]
@@ -30,8 +38,12 @@ class Command(OperatorCommand):
         if not (everything or orgs or regions):
             raise CommandError("Say what to clear: --org ORG, --region R, or --all for everything.")
         cache_clear(regions=regions, orgs=orgs)
+        waiting = runtime.redis is not None and not runtime.breaker.closed
+        if options["json"]:
+            self.stdout.write(json.dumps({"regions": regions or None, "orgs": orgs or None, "waiting": waiting}))
+            return
         what = f"{', '.join(regions)}" if regions else "all cached copies"
         whose = f" of {', '.join(orgs)}" if orgs else ""
         self.stdout.write(self.style.SUCCESS(f"Cleared {what}{whose}."))
-        if runtime.redis is not None and not runtime.breaker.closed:
+        if waiting:
             self.stdout.write(_LATER)

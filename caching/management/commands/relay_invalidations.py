@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -22,11 +23,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Command(OperatorCommand):
     help = (
         "Deliver invalidations that wait in the database because Redis did not answer. Server processes do so by "
-        "themselves, unless CACHING['BACKGROUND'] is off."
+        "themselves, unless CACHING['BACKGROUND'] is off. Ends with 0 when it has delivered what there was or was told "
+        "to end, with 1 when it could not."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="deliver what waits now, say how much it was, and end")
+        parser.add_argument(
+            "--json", action="store_true", help='write {"delivered": rows, "waiting": rows} instead, at the end'
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         # In this order: the tier makes the relay.
@@ -41,12 +46,15 @@ class Command(OperatorCommand):
             except (RedisUnavailable, Error) as error:
                 what = described(error)
                 raise CommandError(f"Not all was delivered: {what}. {_count(relay.describe()['depth'])}.") from error
-            self.stdout.write(self.style.SUCCESS(f"Delivered {relay.delivered}."))
-            return
-        with _told_to_end() as ended:
-            self.stdout.write("Delivering what Redis could not be told. Ctrl-C ends this.")
-            relay.run(ended)
-        self.stdout.write(f"Ended. Delivered {relay.delivered}.")
+            done = self.style.SUCCESS(f"Delivered {relay.delivered}.")
+        else:
+            with _told_to_end() as ended:
+                if not options["json"]:
+                    self.stdout.write("Delivering what Redis could not be told. Ctrl-C ends this.")
+                relay.run(ended)
+            done = f"Ended. Delivered {relay.delivered}."
+        as_json = {"delivered": relay.delivered, "waiting": relay.describe()["depth"]}
+        self.stdout.write(json.dumps(as_json) if options["json"] else done)
 
 
 def _count(depth: int | None) -> str:

@@ -8,7 +8,7 @@ from io import StringIO
 
 import msgspec
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from caching.reporting import cache_report
@@ -60,6 +60,30 @@ def test_with_redis_the_title_names_it_and_a_sentence_tells_how_it_is(redis: obj
     assert stats().rstrip().endswith("Redis is in use.")
     runtime.breaker.trip("a test")
     assert "Redis is left alone: a test." in stats()
+
+
+@pytest.mark.django_db
+def test_the_fleet_is_all_hosts_that_redis_knows(redis: object) -> None:
+    assert "Cache of 1 host: local memory and Redis" in stats("--fleet")
+    assert [host["host"] for host in json.loads(stats("--fleet", "--json"))["hosts"]] == [cache_report().host]
+
+
+def test_one_scope_is_enough() -> None:
+    with pytest.raises(CommandError, match="not allowed with"):
+        stats("--fleet", "--process")
+
+
+@pytest.mark.usefixtures("traffic")
+@pytest.mark.parametrize("written", [[], ["--json"]])
+def test_a_script_can_ask_whether_targets_are_met(monkeypatch: pytest.MonkeyPatch, written: list[str]) -> None:
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        stats("--check", *written, out=out)
+    assert ended.value.code == 3
+    assert "shop" in out.getvalue()
+
+    monkeypatch.setattr(cached.shop, "target", 0.75)
+    stats("--check", *written)
 
 
 @pytest.mark.usefixtures("traffic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 
 import pytest
@@ -57,6 +58,29 @@ def test_a_wrong_call_clears_nothing(arguments: list[str], message: str) -> None
 
     assert caught.value.returncode == 1
     assert cached.shop.get("tea") == cached.ShopCopy(slug="tea", name="old")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--all"], {"regions": None, "orgs": None, "waiting": False}),
+        (["--region", "shop", "--org", "tea"], {"regions": ["shop"], "orgs": ["tea"], "waiting": False}),
+    ],
+)
+@pytest.mark.usefixtures("tiers")
+def test_json_says_what_was_cleared(arguments: list[str], said: dict[str, object]) -> None:
+    shop_of("tea")
+    out = StringIO()
+    call_command("clear_cache", *arguments, "--json", stdout=out)
+    assert json.loads(out.getvalue()) == said
+    assert CacheEvent.objects.count() == 1
+
+
+@pytest.mark.usefixtures("redis_down")
+def test_json_says_that_redis_has_not_heard() -> None:
+    out = StringIO()
+    call_command("clear_cache", "--all", "--json", stdout=out)
+    assert json.loads(out.getvalue())["waiting"] is True
 
 
 @pytest.mark.usefixtures("redis_down")

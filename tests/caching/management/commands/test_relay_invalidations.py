@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -37,6 +38,14 @@ def test_once_delivers_what_waits_and_says_how_much(settings: Settings, backgrou
     assert waiting() == []
 
 
+@pytest.mark.usefixtures("redis")
+def test_json_says_what_was_delivered_and_what_waits() -> None:
+    put("corner", "rival")
+    out = StringIO()
+    call_command("relay_invalidations", "--once", "--json", stdout=out)
+    assert json.loads(out.getvalue()) == {"delivered": 2, "waiting": 0}
+
+
 @pytest.mark.usefixtures("redis_down")
 def test_once_without_redis_is_an_error_that_says_what_waits() -> None:
     put("corner")
@@ -59,9 +68,10 @@ def test_without_a_redis_there_is_nothing_to_tell() -> None:
         call_command("relay_invalidations", "--once")
 
 
+@pytest.mark.parametrize("written", [[], ["--json"]])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_goes_on_until_it_is_told_to_end(
-    redis: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    redis: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, written: list[str]
 ) -> None:
     settings.CACHING = {**settings.CACHING, "RELAY_SECONDS": 0.01, "BACKGROUND": True}
     before = signal.getsignal(number)
@@ -80,13 +90,11 @@ def test_it_goes_on_until_it_is_told_to_end(
 
     monkeypatch.setattr(Relay, "tick", put_then_end)
     out = StringIO()
-    call_command("relay_invalidations", stdout=out)
+    call_command("relay_invalidations", *written, stdout=out)
     assert rounds[:3] == [0, 0, 0]
     assert "caching-relay" not in threads, "it would be done twice"
-    assert out.getvalue().splitlines() == [
-        "Delivering what Redis could not be told. Ctrl-C ends this.",
-        "Ended. Delivered 2.",
-    ]
+    said = ["Delivering what Redis could not be told. Ctrl-C ends this.", "Ended. Delivered 2."]
+    assert out.getvalue().splitlines() == (['{"delivered": 2, "waiting": 0}'] if written else said)
     assert signal.getsignal(number) is before
     assert runtime.relay is not None
     assert not runtime.relay.describe()["is_relay"], "others may take over at once"
