@@ -19,6 +19,7 @@ class CachingConfig(AppConfig):
             declaration_checks,
             history_checks,
             prefetch_checks,
+            quota_checks,
             signals,
             warming_checks,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from caching.conf import DEFAULTS, REGION_OPTIONS, conf
+from caching.conf import DEFAULTS, QUOTA_OPTIONS, REGION_OPTIONS, conf
 from caching.errors import HostFileError
 from caching.presets import PRESETS, WITH_REDIS
 from caching.registry import registry
@@ -90,6 +90,9 @@ def _regions() -> Iterator[CheckMessage]:
             yield Error(f"CACHING['REGIONS'][{name!r}] must be a dictionary of options.", id="caching.E004")
             continue
         for option, value in options.items():
+            if option in QUOTA_OPTIONS:
+                # Of bytes and entries: `caching.quota_checks`.
+                continue
             if option == "audit_rate":
                 # A share: `caching.audit_checks`.
                 continue
@@ -103,7 +106,7 @@ def _regions() -> Iterator[CheckMessage]:
                 yield Error(
                     f"CACHING['REGIONS'][{name!r}][{option!r}] cannot be {value!r}.",
                     hint=f"Options: {', '.join(sorted(REGION_OPTIONS))}, in seconds above 0 (stale_for: 0, and "
-                    "soft_timeout: None, switch off).",
+                    f"soft_timeout: None, switch off); and the quotas {', '.join(sorted(QUOTA_OPTIONS))}.",
                     id="caching.E004",
                 )
 

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from caching.presets import PRESETS
 
-__all__ = ["DEFAULTS", "REGION_OPTIONS", "Conf", "conf"]
+__all__ = ["DEFAULTS", "QUOTA_OPTIONS", "REGION_OPTIONS", "Conf", "conf"]
 
 #: Every key `settings.CACHING` may hold. Times are seconds, sizes bytes.
 DEFAULTS: dict[str, Any] = {
@@ -25,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "SINGLE_PROCESS": False,
     "LOCAL_MAX_ENTRIES": 100_000,
     "LOCAL_MAX_BYTES": 128 * 1024 * 1024,
+    # The share of both that one organisation may hold, above 0 and at most 1, which is no quota.
+    "LOCAL_ORG_SHARE": 1.0,
     # How long an answer of Redis may take; a request waits in vain once at most.
     "REDIS_BUDGET_SECONDS": 0.05,
     # How long a thread looks out for an answer of Redis before it goes to sleep; 0: not at all.
@@ -83,6 +85,9 @@ DEFAULTS: dict[str, Any] = {
 
 #: What REGIONS may override, in seconds.
 REGION_OPTIONS = frozenset({"local_ttl", "redis_ttl", "soft_timeout", "stale_for"})
+
+#: What REGIONS may say besides: how much of local memory a region may hold; None: no quota.
+QUOTA_OPTIONS = frozenset({"local_max_bytes", "local_max_entries"})
 
 
 _NOTHING: Mapping[str, Any] = {}

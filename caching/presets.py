@@ -13,8 +13,8 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "small": {},
     # One server or more with many readers: values live longer.
     "high_traffic": {},
-    # Many restaurants on several servers, each of which starts warm.
-    "multi_location": {"WARM_AT_START": True},
+    # Many restaurants on several servers, each of which starts warm, and none of which pushes the others out.
+    "multi_location": {"WARM_AT_START": True, "LOCAL_ORG_SHARE": 0.25},
 }
 
 #: Those that are made for a Redis which all servers share.

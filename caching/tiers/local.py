@@ -12,7 +12,8 @@ from caching.conf import conf
 from caching.keys import Scope
 from caching.stamps import Stamps
 from caching.tiers.entry import UNDECODED, Entry, LocalKey
-from caching.tiers.folded import FoldedEntries
+from caching.tiers.folded import FOLDED_BYTES, FoldedEntries
+from caching.tiers.quotas import FOLDED, SMALL, Holder, Quotas
 from caching.tiers.scopes import KnownEpochs, ScopeEpochs
 from caching.tiers.sieve import Sieve
 
@@ -22,8 +23,6 @@ __all__ = ["UNDECODED", "Entry", "KnownEpochs", "LocalKey", "LocalTier"]
 _ENTRY_BYTES: Final = 650
 # A decoded snapshot takes about this many times the bytes of its JSON.
 _SNAPSHOT_FACTOR: Final = 3
-# What a folded entry takes beside its record: its share of a bucket, and what the allocator cannot use. Measured, too.
-_FOLDED_BYTES: Final = 14
 
 # Entries that may be folded are kept expanded, ready for a hit of a microsecond, up to this many ...
 _MOST_EXPANDED: Final = 1024
@@ -55,7 +54,8 @@ class LocalTier:
     `entries_of` count both. After `trusted_until`, by the clock's `now`, the file of stamps must be looked at again.
 
     When room is short, whichever has more of what is short gives way: the large entries or all the small ones, of which
-    the folded go first. Who looks, without a lock, may find an entry in neither place while it moves: that is a miss.
+    the folded go first. A region or an organisation that has more than its quota gives way by itself, and before that.
+    Who looks, without a lock, may find an entry in neither place while it moves: that is a miss.
     """
 
     def __init__(self, clock: Clock, stamps: Stamps) -> None:
@@ -65,7 +65,8 @@ class LocalTier:
         self.now = clock.now
         self.values = stamps.values
         self.entries: dict[LocalKey, Entry] = {}
-        self.folded = FoldedEntries(clock.now())
+        self._quotas = Quotas.from_settings()
+        self.folded = self._no_folded()
         self.trusted_until = 0.0
         self.evictions = 0
         self.bytes = 0
@@ -160,7 +161,9 @@ class LocalTier:
                 grown = _size_of(entry) - entry.size
                 entry.size += grown
                 self._queue(entry).bytes += grown
-                self._account(entry.key[0], 0, grown)
+                self._account(entry.key[0], entry, 0, grown)
+                if self._quotas is not None:
+                    self._keep_quotas(entry.key)
                 self._make_room()
 
     def discard(self, entry: Entry) -> None:
@@ -176,7 +179,9 @@ class LocalTier:
         """Drop everything."""
         with self._lock:
             self.entries.clear()
-            self.folded = FoldedEntries(self.clock.now())
+            self.folded = self._no_folded()
+            if self._quotas is not None:
+                self._quotas.clear()
             self._small, self._large = Sieve(), Sieve()
             self.bytes_of.clear()
             self.entries_of.clear()
@@ -189,13 +194,22 @@ class LocalTier:
             taken, self.evictions_of = self.evictions_of, Counter()
         return taken
 
+    def largest_orgs(self, most: int) -> list[tuple[str, int, int]]:
+        """Return the organisations that hold most, the largest first: name, bytes, entries.
+
+        Exact, but only those of at least a quarter of their quota are sure to be there; without `LOCAL_ORG_SHARE`
+        nobody counts.
+        """
+        with self._lock:
+            return self._quotas.largest_orgs(most) if self._quotas is not None else []
+
     # --- under the lock: putting, folding and expanding ---------------------------------------------------------------
 
     def _put(self, entry: Entry, may_fold: bool) -> None:
-        body, key, small = len(entry.body), entry.key, self._small
+        body, key, small, quotas = len(entry.body), entry.key, self._small, self._quotas
         size = _size_of(entry)
         most_bytes, most_entries = self._most_bytes, self._most_entries
-        if size > most_bytes or most_entries < 1:
+        if size > most_bytes or most_entries < 1 or (quotas is not None and size > quotas.most_bytes(key)):
             return
         entries, folded = self.entries, self.folded
         previous = entries.get(key)
@@ -203,15 +217,18 @@ class LocalTier:
             # First: it may be the same entry, and stands in the queue that `may_fold` told of.
             self._unlink(previous)
         may_fold = may_fold and body <= _MOST_FOLDED_BODY and entry.may_be_kept and not entry.parts
-        is_folded = False
+        record = None
         if may_fold and previous is None and self._is_crowded(size):
             # At once: hits will tell which of so many are worth expanding.
-            is_folded = may_fold = self._put_record(entry)
-        if not is_folded:
+            record = self._put_record(entry)
+            may_fold = record is not None
+        if record is None:
             entry.may_fold, entry.size = may_fold, size
             self._link(entry)
             if previous is None and folded.count:
                 self._remove_record(folded.find(key))
+        if quotas is not None:
+            self._keep_quotas(key, entry, record)
         if (
             small.count > _MOST_EXPANDED
             or small.bytes * _EXPANDED_SHARE > most_bytes
@@ -220,28 +237,27 @@ class LocalTier:
         ):
             self._make_room(spared=entry)
 
-    def _put_record(self, entry: Entry) -> bool:
+    def _put_record(self, entry: Entry) -> bytes | None:
         folded = self.folded
         record = folded.fold(entry)
-        if record is None:
-            return False
-        previous = folded.put(record)
-        if previous is not None:
-            self._account(folded.region_of(previous), -1, -_FOLDED_BYTES - len(previous))
-        self._account(entry.key[0], 1, _FOLDED_BYTES + len(record))
-        return True
+        if record is not None:
+            previous = folded.put(record)
+            if previous is not None:
+                self._account(folded.region_of(previous), previous, -1, -FOLDED_BYTES - len(previous))
+            self._account(entry.key[0], record, 1, FOLDED_BYTES + len(record))
+        return record
 
     def _remove_record(self, record: bytes | None) -> bool:
         if record is None or not self.folded.remove(record):
             return False
-        self._account(self.folded.region_of(record), -1, -_FOLDED_BYTES - len(record))
+        self._account(self.folded.region_of(record), record, -1, -FOLDED_BYTES - len(record))
         return True
 
     def _fold(self, entry: Entry) -> None:
         # In this order: who looks meanwhile finds it in one place or the other.
-        is_folded = self._put_record(entry)
+        record = self._put_record(entry)
         self._drop(entry)
-        if not is_folded:
+        if record is None:
             entry.may_fold = False
             self._link(entry)
 
@@ -253,6 +269,8 @@ class LocalTier:
         entry.size = _ENTRY_BYTES + len(entry.body)
         entry.may_fold = True
         self._link(entry)
+        if self._quotas is not None:
+            self._keep_quotas(entry.key, entry)
         self._make_room(spared=entry)
 
     # --- under the lock: room -----------------------------------------------------------------------------------------
@@ -283,15 +301,36 @@ class LocalTier:
     def _evict(self, spared: Entry | None, *, large_first: bool) -> bool:
         victim = self._large.victim(spared) if large_first else None
         record = self.folded.pop() if victim is None else None
+        if record is None and victim is None:
+            victim = self._small.victim(spared) or self._large.victim(spared)
+        return self._evicted(record, victim)
+
+    def _keep_quotas(self, key: LocalKey, spared: Entry | None = None, spared_record: bytes | None = None) -> None:
+        if self._quotas is not None:
+            for holder in self._quotas.over(key, self.entries, self.folded):
+                while holder.is_over and self._evict_of(holder, spared, spared_record):
+                    pass
+
+    def _evict_of(self, holder: Holder, spared: Entry | None, spared_record: bytes | None) -> bool:
+        record = victim = None
+        for kind in holder.kinds_to_evict():
+            if kind == FOLDED:
+                record = holder.pop_folded(self.folded, spared_record)
+            else:
+                victim = holder.victim(kind, self._small if kind == SMALL else self._large, self.entries, spared)
+            if self._evicted(record, victim):
+                return True
+        return False
+
+    def _evicted(self, record: bytes | None, victim: Entry | None) -> bool:
         if record is not None:
             region = self.folded.region_of(record)
-            self._account(region, -1, -_FOLDED_BYTES - len(record))
-        else:
-            victim = victim or self._small.victim(spared) or self._large.victim(spared)
-            if victim is None:
-                return False
+            self._account(region, record, -1, -FOLDED_BYTES - len(record))
+        elif victim is not None:
             region = victim.key[0]
             self._drop(victim)
+        else:
+            return False
         self.evictions += 1
         self.evictions_of[region] += 1
         return True
@@ -304,17 +343,22 @@ class LocalTier:
     def _link(self, entry: Entry) -> None:
         self.entries[entry.key] = entry
         (self._small if entry.may_fold else self._large).add(entry)
-        self._account(entry.key[0], 1, entry.size)
+        self._account(entry.key[0], entry, 1, entry.size)
 
     def _unlink(self, entry: Entry) -> None:
         self._queue(entry).remove(entry)
-        self._account(entry.key[0], -1, -entry.size)
+        self._account(entry.key[0], entry, -1, -entry.size)
 
     def _drop(self, entry: Entry) -> None:
         self._unlink(entry)
         del self.entries[entry.key]
 
-    def _account(self, region: str, entries: int, size: int) -> None:
+    def _no_folded(self) -> FoldedEntries:
+        return FoldedEntries(self.clock.now(), with_orgs=self._quotas is not None and self._quotas.of_orgs)
+
+    def _account(self, region: str, whose: Entry | bytes, entries: int, size: int) -> None:
         self.entries_of[region] += entries
         self.bytes_of[region] += size
         self.bytes += size
+        if self._quotas is not None:
+            self._quotas.account(region, whose, entries, size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import secrets
+from collections.abc import Iterator
 from datetime import date
 from hashlib import blake2b
 from struct import Struct
@@ -125,6 +126,40 @@ class PackedRecords:
                 _, length = _PLACE.unpack_from(bucket)
                 self._cut(self._hand, 0, length)
                 return bucket[:length]
+
+    def marked(self, place: int, mark: bytes) -> Iterator[bytes]:
+        """Yield the records that have this mark at that place; there must be no writer meanwhile."""
+        for bucket in self._buckets:
+            # Few have it anywhere.
+            if mark in bucket:
+                at = 0
+                while at < len(bucket):
+                    length = bucket[at + 16] | bucket[at + 17] << 8
+                    if bucket.startswith(mark, at + place):
+                        yield bucket[at : at + length]
+                    at += length
+
+    def pop_marked(
+        self, place: int, marks: tuple[bytes, ...], hand: int, spared: bytes | None = None
+    ) -> tuple[bytes | None, int]:
+        """Remove and return a record with one of these marks at that place, and its bucket: the next behind `hand`.
+
+        None, when there is none but the one spared.
+        """
+        size = len(self._buckets)
+        for step in range(1, size + 1):
+            index = (hand + step) % size
+            bucket = self._buckets[index]
+            at = 0
+            while at < len(bucket):
+                length = bucket[at + 16] | bucket[at + 17] << 8
+                if bucket.startswith(marks, at + place):
+                    record = bucket[at : at + length]
+                    if record != spared:
+                        self._cut(index, at, length)
+                        return record, index
+                at += length
+        return None, hand
 
     def _index(self, digest: bytes) -> int:
         index = (digest[0] | digest[1] << 8 | digest[2] << 16) & self._mask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from caching.tiers.entry import Entry
 
@@ -67,3 +67,22 @@ class Sieve:
             hand = hand.newer or self._oldest
         self._hand = hand
         return hand
+
+    def victim_among(
+        self, is_one: Callable[[Entry], bool], start: Entry | None, spared: Entry | None = None
+    ) -> Entry | None:
+        """Return the entry of some that is to go next, as `victim` does, by a hand that stands at `start`.
+
+        The others, and the hand of all, stay as they are.
+        """
+        entry = start or self._oldest
+        # Twice around, for who reads may visit one again meanwhile: then the first it comes to.
+        steps = 2 * self.count
+        while entry is not None and steps > -self.count:
+            steps -= 1
+            if entry is not spared and is_one(entry):
+                if not entry.visited or steps < 0:
+                    return entry
+                entry.visited = False
+            entry = entry.newer or self._oldest
+        return None

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from caching.keys import Key
 from caching.stamps import slots_of
-from caching.tiers.local import _FOLDED_BYTES, UNDECODED, Entry, LocalTier
+from caching.tiers.folded import FOLDED_BYTES, org_number, org_number_of
+from caching.tiers.local import UNDECODED, Entry, LocalTier
 from caching.tiers.packed import _BUCKET_BYTES, PackedRecords
+from caching.tiers.quotas import FOLDED, LARGE, SMALL, Quotas
 from caching.tiers.sieve import Sieve
 
 TTL = 60.0
 
+# Of each kind, entries and bytes.
+Counts = list[list[int]]
 
-def key_of(number: int, region: str = "orders") -> Key:
-    return Key(region, "osteria", (number,))
+
+def key_of(number: int, region: str = "orders", org: str = "osteria") -> Key:
+    return Key(region, org, (number,))
 
 
 def placed(tier: LocalTier, key: Key, body: bytes = b"{}", value: Any = UNDECODED) -> Entry:
@@ -34,9 +39,10 @@ def put(
     value: Any = UNDECODED,
     *,
     region: str = "orders",
+    org: str = "osteria",
     may_fold: bool = False,
 ) -> Entry:
-    entry = placed(tier, key_of(number, region), body, value)
+    entry = placed(tier, key_of(number, region, org), body, value)
     tier.put(entry, may_fold=may_fold)
     return entry
 
@@ -95,10 +101,43 @@ def check_invariants(tier: LocalTier) -> None:
         bytes_of[entry.key[0]] += entry.size
         entries_of[entry.key[0]] += 1
     for record in records(tier.folded):
-        bytes_of[tier.folded.region_of(record)] += len(record) + _FOLDED_BYTES
+        bytes_of[tier.folded.region_of(record)] += len(record) + FOLDED_BYTES
         entries_of[tier.folded.region_of(record)] += 1
     assert tier.bytes == bytes_of.total()
     # Counters compare equal when one lacks what the other has zero of.
     assert tier.bytes_of == bytes_of
     assert tier.entries_of == entries_of
     assert all(tier.entries[entry.key] is entry for entry in entries)
+    if tier._quotas is not None:
+        check_quotas(tier, tier._quotas)
+
+
+def check_quotas(tier: LocalTier, quotas: Quotas) -> None:
+    """Regions and organisations with a count of their own have it right, and the shared counters add up."""
+    regions, orgs = defaultdict[str, Counts](counts), defaultdict[int, Counts](counts)
+    for entry in tier.entries.values():
+        kind = SMALL if entry.may_fold else LARGE
+        for each in (regions[entry.key[0]], orgs[org_number(entry.key[2])]):
+            each[kind][0] += 1
+            each[kind][1] += entry.size
+    for record in records(tier.folded):
+        of_orgs = [orgs[org_number_of(record)]] if quotas.of_orgs else []
+        for each in (regions[tier.folded.region_of(record)], *of_orgs):
+            each[FOLDED][0] += 1
+            each[FOLDED][1] += len(record) + FOLDED_BYTES
+    holders = [(holder, regions[name]) for name, holder in quotas._regions.items()]
+    holders += [(holder, orgs[number]) for number, holder in quotas._orgs.items()]
+    for holder, recounted in holders:
+        assert [list(each) for each in zip(holder.entries_by_kind, holder.bytes_by_kind, strict=True)] == recounted
+        assert (holder.entries, holder.bytes) == (sum(holder.entries_by_kind), sum(holder.bytes_by_kind))
+    if quotas.of_orgs:
+        shared = Counter[int](), Counter[int]()
+        for number, each in orgs.items():
+            for which, counter in enumerate(shared):
+                counter[number % len(quotas._counted_bytes)] += sum(kind[which] for kind in each)
+        assert shared[0] == Counter(dict(enumerate(quotas._counted_entries)))
+        assert shared[1] == Counter(dict(enumerate(quotas._counted_bytes)))
+
+
+def counts() -> Counts:
+    return [[0, 0], [0, 0], [0, 0]]
