@@ -8,11 +8,21 @@ from contextlib import contextmanager
 
 from benchmarks.place import Place
 
-__all__ = ["site_in"]
+__all__ = ["django_in", "site_in"]
 
 
 @contextmanager
 def site_in(place: Place) -> Iterator[None]:
+    """Do what `django_in` does, and write the world."""
+    with django_in(place):
+        from benchmarks.world import world_create
+
+        world_create()
+        yield
+
+
+@contextmanager
+def django_in(place: Place) -> Iterator[None]:
     """Make this process one of the site's in `place`, for good; the cache's threads end before the place's servers."""
     os.environ.update(place.environment())
     import django
@@ -21,11 +31,9 @@ def site_in(place: Place) -> Iterator[None]:
     from django.core.management import call_command
     from django.db import connections
 
-    from benchmarks.world import world_create
     from caching.runtime import runtime
 
     call_command("migrate", verbosity=0)
-    world_create()
     try:
         yield
     finally:
