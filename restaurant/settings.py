@@ -228,5 +228,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": True},
         "caching": {"handlers": ["console"], "level": "INFO", "propagate": True},
+        # Whoever asks is told that a check failed, every few seconds; that one is broken is news.
+        "health_check": {"handlers": ["console"], "level": "ERROR", "propagate": True},
     },
 }

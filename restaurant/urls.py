@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
     path("api/login/", include("rest_framework.urls")),
     path("api/v1/", include(caches.api_urlpatterns)),
+    path("health/", include("restaurant.health")),
     path("metrics", MetricsView.as_view(), name="metrics"),
     # Before the admin site, which would swallow them.
     path("admin/", include(caches)),

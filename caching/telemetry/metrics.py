@@ -135,6 +135,12 @@ _FROM_REPORT: Final[Mapping[Metric, Callable[[CacheReport], Iterator[Sample]]]] 
     Metric("ttl", "gauge", "Time to live in use.", ("region", "tier"), "seconds"): _of_regions(
         lambda region: [(("local",), region.local_ttl), (("redis",), region.redis_ttl)]
     ),
+    Metric(
+        "consistency.nines", "gauge", "Nines of the share of hits that are as new as the database.", ("region",)
+    ): _of_regions(lambda region: [((), region.consistency.nines)]),
+    Metric(
+        "consistency.window", "gauge", "How late a hit may be and count as new.", ("region",), "seconds"
+    ): _of_regions(lambda region: [((), region.consistency.within_ms / 1000)]),
     Metric("local.memory.in_use", "gauge", "1 if this process has local memory, else 0."): _single(
         lambda report: report.local_memory
     ),

@@ -27,6 +27,7 @@ from caching.outbox import Outbox
 from caching.refreshing import Refresher, _Job
 from caching.runtime import runtime
 from caching.stats import Statistics
+from tests.caching.outboxes import Broken
 
 PHONE = "+442079460958"
 #: What an attacker, a customer or a driver of a database may put into whatever is passed on.
@@ -48,16 +49,6 @@ def plain(record: logging.LogRecord) -> str:
 # --- each kind of message ---------------------------------------------------------------------------------------------
 
 
-class Raising:
-    """Stands for anything that fails with what it was given."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        raise self.error
-
-
 class Complaining(Consumer):
     def observe(self, batch: Batch) -> None:
         raise database_error()
@@ -68,7 +59,7 @@ def breaker_opens(_: pytest.MonkeyPatch) -> None:
 
 
 def a_background_load_fails(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("caching.refreshing.drive", Raising(database_error()))
+    patch.setattr("caching.refreshing.drive", Broken(database_error()))
     refresher = Refresher()
     refresher._jobs.put(_Job(Key("shop", HOSTILE, (PHONE,)), lambda: iter(()), lambda: None))
     refresher._jobs.put(None)
@@ -77,12 +68,12 @@ def a_background_load_fails(patch: pytest.MonkeyPatch) -> None:
 
 def marks_cannot_be_taken_off(patch: pytest.MonkeyPatch) -> None:
     invalidation = Invalidation([Key("shop", HOSTILE, (PHONE,))], connection)
-    patch.setattr(invalidation, "_insert", Raising(database_error()))
+    patch.setattr(invalidation, "_insert", Broken(database_error()))
     assert not invalidation._into_outbox_after_commit()
 
 
 def delivered_rows_cannot_be_removed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(QuerySet, "delete", Raising(database_error()))
+    patch.setattr(QuerySet, "delete", Broken(database_error()))
     Outbox("default")._remove([])
 
 
@@ -93,7 +84,7 @@ def a_consumer_fails(_: pytest.MonkeyPatch) -> None:
 
 
 def statistics_cannot_be_shared(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("caching.stats.HostFile", Raising(HostFileError(f"/shm\n{HOSTILE.replace(PHONE, '')}")))
+    patch.setattr("caching.stats.HostFile", Broken(HostFileError(f"/shm\n{HOSTILE.replace(PHONE, '')}")))
     vars(runtime).pop("statistics", None)
     assert isinstance(runtime.statistics, Statistics)
 
@@ -105,14 +96,14 @@ def local_memory_is_off(_: pytest.MonkeyPatch) -> None:
 def the_relay_fails(_: pytest.MonkeyPatch) -> None:
     from caching.relay import Relay
 
-    Relay()._guarded(Raising(database_error()).__call__)
+    Relay()._guarded(Broken(database_error()).__call__)
 
 
 def the_outbox_cannot_be_read(patch: pytest.MonkeyPatch) -> None:
     from caching.relay import Relay
 
     relay = Relay()
-    patch.setattr(relay.undelivered, "settle", Raising(database_error()))
+    patch.setattr(relay.undelivered, "settle", Broken(database_error()))
     relay._settle()
 
 
@@ -120,7 +111,7 @@ def it_is_not_known_what_redis_was_not_told(patch: pytest.MonkeyPatch) -> None:
     from caching.relay import Relay
 
     relay = Relay()
-    patch.setattr(relay, "_catch_up", Raising(database_error()))
+    patch.setattr(relay, "_catch_up", Broken(database_error()))
     relay._look_first()
 
 
@@ -140,7 +131,7 @@ def the_listener_fails(_: pytest.MonkeyPatch) -> None:
 
 
 def warming_fails(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("caching.operations.cache_load", Raising(database_error()))
+    patch.setattr("caching.operations.cache_load", Broken(database_error()))
     warming.warm_up._run()
     warming.warm_up.reset()
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pytest_django.fixtures import Settings
 
+from caching.reporting import cache_report
 from caching.runtime import runtime
 from caching.stats import COUNTERS
 from caching.telemetry import metrics
@@ -77,6 +78,15 @@ def test_a_region_without_a_target_has_none(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(cached.shop, "target", None)
 
     assert figure("hit_rate.target", "shop") is None
+
+
+def test_what_the_auditor_found_is_shown_once_it_has_looked() -> None:
+    assert figure("consistency.nines", "shop") is None
+
+    cached.shop.counters.audited = 10_000
+
+    assert figure("consistency.nines", "shop") == cache_report().region("shop").consistency.nines == 3
+    assert figure("consistency.window", "shop") == cache_report().region("shop").consistency.within_ms / 1000
 
 
 def test_without_redis_nothing_is_said_of_it() -> None:
