@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -30,3 +31,21 @@ def limit(settings: Settings, tier: LocalTier) -> Callable[..., None]:
         tier._most_entries, tier._most_bytes = conf.LOCAL_MAX_ENTRIES, conf.LOCAL_MAX_BYTES
 
     return set_limits
+
+
+@pytest.fixture
+def make_tier(clock: MovableClock, settings: Settings) -> Callable[..., LocalTier]:
+    """Make a tier of 1,000 entries and a megabyte with these quotas."""
+
+    def make(share: float = 1.0, regions: dict[str, Any] | None = None, **limits: int) -> LocalTier:
+        settings.CACHING = {
+            **settings.CACHING,
+            "LOCAL_MAX_ENTRIES": 1000,
+            "LOCAL_MAX_BYTES": 10**6,
+            **limits,
+            "LOCAL_ORG_SHARE": share,
+            "REGIONS": regions or {},
+        }
+        return LocalTier(clock, Stamps(clock, shared=False))
+
+    return make

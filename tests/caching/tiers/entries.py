@@ -135,8 +135,8 @@ def check_quotas(tier: LocalTier, quotas: Quotas) -> None:
         for number, each in orgs.items():
             for which, counter in enumerate(shared):
                 counter[number % len(quotas._counted_bytes)] += sum(kind[which] for kind in each)
-        assert shared[0] == Counter(dict(enumerate(quotas._counted_entries)))
-        assert shared[1] == Counter(dict(enumerate(quotas._counted_bytes)))
+        assert +shared[0] == {index: count for index, count in enumerate(quotas._counted_entries) if count}
+        assert +shared[1] == {index: count for index, count in enumerate(quotas._counted_bytes) if count}
 
 
 def counts() -> Counts:

@@ -10,7 +10,14 @@ import pytest
 
 from caching.keys import Key
 from caching.stamps import SLOTS, Slots, Stamps
-from caching.tiers.folded import FoldedEntries
+from caching.tiers.folded import (
+    PLACE_OF_ORG,
+    PLACE_OF_REGION,
+    FoldedEntries,
+    org_mark,
+    org_number,
+    org_number_of,
+)
 from caching.tiers.local import UNDECODED, Entry
 from tests.conftest import MovableClock
 
@@ -228,3 +235,23 @@ def test_every_slot_fits(folded: FoldedEntries, stamps: Stamps, clock: MovableCl
     unfolded = again(folded, stamps, entry_of(stamps, *[clock.now() + 10] * 3, slots=slots))
 
     assert (unfolded.key_slot, unfolded.scope_slot, unfolded.region_slot) == slots
+
+
+# --- whose they are ---------------------------------------------------------------------------------------------------
+
+
+def test_a_record_tells_its_region_and_where_wanted_its_organisation(clock: MovableClock, stamps: Stamps) -> None:
+    with_orgs, without = FoldedEntries(clock.now(), with_orgs=True), FoldedEntries(clock.now())
+    entry = entry_of(stamps, 10.0, 20.0, 30.0)
+
+    record = record_of(with_orgs, entry)
+
+    assert with_orgs.region_of(record) == "balance"
+    assert org_number_of(record) == org_number("osteria") != org_number("trattoria")
+    assert list(with_orgs.marked(PLACE_OF_ORG, org_mark("osteria"))) == [record]
+    assert list(with_orgs.marked(PLACE_OF_ORG, org_mark("trattoria"))) == []
+    [mark] = with_orgs.marks_of("balance")
+    assert list(with_orgs.marked(PLACE_OF_REGION, mark)) == [record]
+    assert with_orgs.marks_of("profile") == ()
+    assert len(record) == len(record_of(without, entry)) + 8
+    assert again(with_orgs, stamps, entry).body == again(without, stamps, entry).body == BODY

@@ -9,81 +9,20 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from caching.keys import Key
-from caching.stamps import Stamps
-from caching.tiers import local, quotas
-from caching.tiers.folded import FoldedEntries
-from caching.tiers.local import Entry, LocalTier
-from caching.tiers.quotas import Holder, Quotas
-from tests.caching.tiers.entries import check_invariants, key_of, placed, put, records
-from tests.conftest import MovableClock
+from caching.runtime import runtime
+from caching.tiers import local
+from caching.tiers.local import LocalTier
+from caching.tiers.quotas import Quotas
+from tests.caching.tiers.entries import check_invariants, key_of, put, records
+from tests.caching.tiers.tenants import KINDS, SMALL_ORGS, has, interleaved, put_any, put_folded, put_large
 
 MakeTier = Callable[..., LocalTier]
-SMALL_ORGS = [f"org {number}" for number in range(50)]
 
 
 @pytest.fixture(autouse=True)
 def small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "_MOST_EXPANDED", 20)
     monkeypatch.setattr(local, "_HITS_TO_EXPAND", 2)
-
-
-@pytest.fixture
-def make_tier(clock: MovableClock, settings: Settings) -> MakeTier:
-    """Make a tier of 1,000 entries and a megabyte with these quotas."""
-
-    def make(share: float = 1.0, regions: dict[str, Any] | None = None, **limits: int) -> LocalTier:
-        settings.CACHING = {
-            **settings.CACHING,
-            "LOCAL_MAX_ENTRIES": 1000,
-            "LOCAL_MAX_BYTES": 10**6,
-            **limits,
-            "LOCAL_ORG_SHARE": share,
-            "REGIONS": regions or {},
-        }
-        return LocalTier(clock, Stamps(clock, shared=False))
-
-    return make
-
-
-def has(tier: LocalTier, key: Key) -> bool:
-    return key.local in tier.entries or tier.folded.find(key.local) is not None
-
-
-def put_folded(tier: LocalTier, number: int, org: str, region: str = "orders") -> Key:
-    return put_entry(tier, placed(tier, key_of(number, region, org), b"x" * 100), may_fold=True)
-
-
-def put_large(tier: LocalTier, number: int, org: str, region: str = "orders") -> Key:
-    return put_entry(tier, placed(tier, key_of(number, region, org), b"x" * 300))
-
-
-def put_list(tier: LocalTier, number: int, org: str, region: str = "orders") -> Key:
-    entry = placed(tier, key_of(number, region, org), b"x" * 400)
-    entry.parts = tuple(Entry(b"x" * 100) for _ in range(2))
-    return put_entry(tier, entry, may_fold=True)
-
-
-def put_any(tier: LocalTier, number: int, org: str, region: str = "orders") -> Key:
-    return (put_folded, put_large, put_list)[number % 3](tier, number, org, region)
-
-
-def put_entry(tier: LocalTier, entry: Entry, *, may_fold: bool = False) -> Key:
-    tier.put(entry, may_fold=may_fold)
-    region, alias, org, *parts = entry.key
-    return Key(region, org, parts, alias)
-
-
-KINDS = pytest.mark.parametrize("put_one", [put_folded, put_large, put_list, put_any])
-
-
-def interleaved(tier: LocalTier, put_one: Callable[..., Key], region: str = "orders") -> list[Key]:
-    """Let one fill 4,000 keys and fifty others four each meanwhile; return the keys of the fifty."""
-    keys = []
-    for number in range(4000):
-        put_one(tier, number, "huge", region)
-        if number % 20 == 0:
-            keys.append(put_one(tier, number // 1000, SMALL_ORGS[number // 20 % 50]))
-    return keys
 
 
 # --- organisations ----------------------------------------------------------------------------------------------------
@@ -216,106 +155,6 @@ def test_what_is_asked_for_stays_longer(make_tier: MakeTier, put_one: Callable[.
     check_invariants(tier)
 
 
-# --- counting ---------------------------------------------------------------------------------------------------------
-
-
-def test_who_shares_a_counter_with_a_huge_one_loses_nothing(
-    make_tier: MakeTier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quotas, "_COUNTERS", 1)
-    tier = make_tier(share=0.25)
-
-    keys = interleaved(tier, put_any)
-
-    assert all(has(tier, key) for key in keys)
-    check_invariants(tier)
-
-
-def test_who_holds_little_is_not_counted_for_itself(make_tier: MakeTier) -> None:
-    tier = make_tier(share=0.25)
-    for number in range(400):
-        put_any(tier, number, SMALL_ORGS[number % 50])
-    assert tier._quotas is not None
-    assert not tier._quotas._orgs
-
-
-def test_who_holds_little_again_is_forgotten(make_tier: MakeTier, clock: MovableClock) -> None:
-    tier = make_tier(share=0.25)
-    entries = [put(tier, number, org="huge") for number in range(100)]
-    assert [org for org, _, _ in tier.largest_orgs(5)] == ["huge"]
-
-    for entry in entries:
-        tier.discard(entry)
-    assert tier.largest_orgs(5) == []
-    for number in range(100):
-        put(tier, number, org="other")
-
-    assert tier._quotas is not None
-    assert [holder.name for holder in tier._quotas._orgs.values()] == ["other"]
-    check_invariants(tier)
-
-
-def test_an_organisation_is_counted_once_not_with_each_entry(
-    make_tier: MakeTier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tier = make_tier(share=0.25)
-    counted = []
-    count = Quotas._count
-    monkeypatch.setattr(Quotas, "_count", lambda self, org, *held: counted.append(org) or count(self, org, *held))
-
-    interleaved(tier, put_any)
-
-    assert counted == ["huge"]
-
-
-def test_the_largest_come_first(make_tier: MakeTier) -> None:
-    tier = make_tier(share=0.5)
-    for number in range(600):
-        put_large(tier, number, ("a", "b", "b", "c", "c", "c", "c")[number % 7])
-
-    largest = tier.largest_orgs(2)
-
-    assert [org for org, _, _ in largest] == ["c", "b"]
-    assert all(size == 950 * entries for _, size, entries in largest)
-    assert sum(key[2] == "c" for key in tier.entries) == largest[0][2]
-
-
-# --- time -------------------------------------------------------------------------------------------------------------
-
-
-def test_at_its_quota_it_looks_at_few_of_others_for_each_that_goes(
-    make_tier: MakeTier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked_at = 0
-    owns, pop = Holder.owns, FoldedEntries.pop_marked
-
-    def counted_owns(holder: Holder, entry: Entry) -> bool:
-        nonlocal looked_at
-        looked_at += 1
-        return owns(holder, entry)
-
-    def counted_pop(table: FoldedEntries, *args: Any) -> tuple[bytes | None, int]:
-        nonlocal looked_at
-        record, index = pop(table, *args)
-        looked_at += (index - args[2]) % len(table._buckets)
-        return record, index
-
-    tier = make_tier(share=0.1, LOCAL_MAX_ENTRIES=10_000, LOCAL_MAX_BYTES=10**8)
-    for number in range(6000):
-        put_any(tier, number, SMALL_ORGS[number % 50])
-    for number in range(1000):
-        put_any(tier, number, "huge")
-    monkeypatch.setattr(Holder, "owns", counted_owns)
-    monkeypatch.setattr(FoldedEntries, "pop_marked", counted_pop)
-
-    for number in range(1000, 4000):
-        put_any(tier, number, "huge")
-
-    assert tier.evictions == 3000
-    # One in seven is its own.
-    assert looked_at < 10 * 3000
-
-
 # --- regions ----------------------------------------------------------------------------------------------------------
 
 
@@ -374,6 +213,24 @@ def test_a_preset_for_many_restaurants_has_quotas(
     else:
         assert made is not None
         assert made._org_limits == (128 * 2**20 * share, 100_000 * share)
+
+
+def test_settings_that_change_are_the_quotas_from_then_on(settings: Settings) -> None:
+    before = settings.CACHING
+    for most in (3, 5, None):
+        settings.CACHING = {**before, "REGIONS": {"orders": {"local_max_entries": most}}}
+        for number in range(10):
+            put(tier_in_use(), number)
+        assert tier_in_use().entries_of["orders"] == (most or 10)
+    settings.CACHING = {**before, "LOCAL_ORG_SHARE": 0.5, "LOCAL_MAX_ENTRIES": 8}
+    for number in range(10):
+        put(tier_in_use(), number)
+    assert tier_in_use().entries_of["orders"] == 4
+
+
+def tier_in_use() -> LocalTier:
+    assert runtime.local is not None
+    return runtime.local
 
 
 def test_clearing_forgets_what_everybody_held(make_tier: MakeTier) -> None:

@@ -79,3 +79,51 @@ def test_one_may_be_spared_whatever_becomes_of_the_others(sieve: Sieve, entries:
 def test_of_none_there_is_no_victim(sieve: Sieve) -> None:
     assert Sieve().victim() is None
     assert Sieve().victim(Entry(b"")) is None
+
+
+# --- one of some ------------------------------------------------------------------------------------------------------
+
+
+def test_of_some_the_oldest_that_was_not_visited_goes_and_others_are_left_as_they_are(
+    sieve: Sieve, entries: list[Entry]
+) -> None:
+    entries[0].visited = entries[1].visited = True
+
+    assert sieve.victim_among(lambda entry: entry is not entries[0], None) is entries[2]
+
+    assert entries[0].visited
+    assert not entries[1].visited
+    # The hand of all has not moved.
+    assert sieve.victim() is entries[1]
+    check_sieve(sieve)
+
+
+def test_of_some_the_search_goes_on_where_it_is_told_and_around(sieve: Sieve, entries: list[Entry]) -> None:
+    some = [entries[1], entries[3]]
+
+    assert sieve.victim_among(lambda entry: entry in some, entries[2]) is entries[3]
+    assert sieve.victim_among(lambda entry: entry in some, entries[2], spared=entries[3]) is entries[1]
+
+
+def test_when_all_of_some_were_visited_the_first_goes(sieve: Sieve, entries: list[Entry]) -> None:
+    some = [entries[1], entries[3]]
+    for entry in entries:
+        entry.visited = True
+
+    assert sieve.victim_among(lambda entry: entry in some, None) is entries[1]
+    assert [entry.visited for entry in entries] == [True, False, True, False]
+
+
+def test_when_there_are_none_of_some_none_goes(sieve: Sieve, entries: list[Entry]) -> None:
+    assert sieve.victim_among(lambda _: False, None) is None
+    assert sieve.victim_among(lambda entry: entry is entries[2], None, spared=entries[2]) is None
+    assert Sieve().victim_among(lambda _: True, None) is None
+
+
+def test_one_that_is_visited_again_and_again_goes_all_the_same(sieve: Sieve, entries: list[Entry]) -> None:
+    def is_one(entry: Entry) -> bool:
+        # As by another thread, which takes no lock.
+        entry.visited = True
+        return entry is entries[2]
+
+    assert sieve.victim_among(is_one, None) is entries[2]
