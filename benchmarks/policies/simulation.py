@@ -39,10 +39,11 @@ GROUPS: Final = {
     "customer_balance": "balance",
 }  # fmt: skip
 
-# The observer's round, and how often it goes when nothing happens: what a process does every second all the time
-# would do nothing then.
+# The observer goes its rounds every second. Here that is done where it may matter, within a second after a read or a
+# write, and once a minute else; screens that only ask again and again bring nothing on.
 _ROUND_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 60.0
+_POLLED: Final = ("active_orders", "orders_by_status")
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -158,7 +159,8 @@ class _Simulation:
                 self._write(moment)
             else:
                 self._look(moment)
-            self._next_round = min(self._next_round, moment.at + _ROUND_SECONDS)
+            if not (isinstance(moment, Look) and moment.region in _POLLED):
+                self._next_round = min(self._next_round, moment.at + _ROUND_SECONDS)
         outcome = self._outcome
         outcome.held = sum(self._held) / len(self._held) if self._held else 0.0
         loaded = _ahead() - ahead
