@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 export PORT
 
-.PHONY: run test coverage prove stress bench bench-quick lint clean
+.PHONY: run test coverage prove stress bench bench-quick bench-policies lint clean
 .DEFAULT_GOAL := run
 
 # Serves the site on http://127.0.0.1:8000 (PORT=8001 make run: elsewhere) until Ctrl-C.
@@ -66,6 +66,10 @@ bench: $(BENCH_VENV)/.installed
 # The same rows with fewer rounds, in less than a minute.
 bench-quick: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m benchmarks --quick $(ARGS)
+
+# A true week with fixed, adaptive and predictive caching. ORDERS=path/to/orders.csv ARGS="--write-docs"
+bench-policies: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.policies $(addprefix --orders ,$(ORDERS)) $(ARGS)
 
 # Keeps var/, which holds the database.
 clean:
