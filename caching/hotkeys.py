@@ -75,7 +75,7 @@ class HotKeys(Consumer):
         most: int = conf.HOT_KEYS
         rates = {row: rate for row, rate in _busiest(most) if _fits(row)} if most else {}
         if not rates:
-            # A quiet night is no reason to forget the evening.
+            # A quiet night leaves the list, and the database, alone.
             return 0
         host, now = runtime.statistics.host_id, _now()
         alias = router.db_for_write(HotKey)

@@ -94,8 +94,8 @@ def _load() -> None:
         {"values": sum(loaded.values()), "regions": loaded},
         extra={"event": "warmed"},
     )
-    if conf.HOT_KEYS:
-        again = hot_keys_load()
+    again = hot_keys_load()
+    if again:
         logger.info(
             "Warmed %(values)d hot keys of the last run: %(regions)s",
             {"values": sum(again.values()), "regions": again},

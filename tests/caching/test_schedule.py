@@ -13,7 +13,6 @@ import pytest
 from django.db import OperationalError, connections
 from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
-from caching.activity import Batch
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.schedule import BeforeOpening
@@ -23,8 +22,6 @@ from tests.caching.operators import shop_of
 from tests.conftest import MovableClock
 from tests.factories import BusinessProfileFactory
 from tests.shop import cached
-
-NOTHING = Batch(1.0, {}, {}, {}, {}, {})
 
 Load = tuple[float, tuple[str, ...], tuple[str, ...]]
 
@@ -282,12 +279,12 @@ class TestThread:
         monkeypatch.setattr("caching.schedule.cache_load", load)
         openings.moments = {"tea": [clock.wall() + 1]}
         consumer = BeforeOpening()
-        consumer.observe(NOTHING)
+        consumer.observe(runtime.activity.take())
         thread = consumer._thread
         assert thread is not None
         # While it loads, no second one is started.
         clock.advance(1000)
-        consumer.observe(NOTHING)
+        consumer.observe(runtime.activity.take())
         assert consumer._thread is thread
         go_on.set()
         thread.join(60)
@@ -296,7 +293,7 @@ class TestThread:
 
     def test_a_process_without_threads_starts_none(self, openings: Openings, clock: MovableClock) -> None:
         consumer = BeforeOpening()
-        consumer.observe(NOTHING)
+        consumer.observe(runtime.activity.take())
         assert consumer._thread is None
         assert openings.asked == 0
 
