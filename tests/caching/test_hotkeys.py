@@ -181,6 +181,14 @@ class TestWhen:
         leader.stop()
         assert written() == [("shop", "tea", "[]")]
 
+    def test_the_observer_has_one_that_writes_when_the_process_ends(self) -> None:
+        runtime.observer.tick()
+        read(("shop", "tea"))
+
+        runtime.at_exit()
+
+        assert written() == [("shop", "tea", "[]")]
+
     def test_a_process_ends_though_its_list_cannot_be_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(self: HotKeys) -> int:
             raise OperationalError("gone")

@@ -325,6 +325,22 @@ class TestForReal:
         with django_assert_num_queries(1):
             cached.shop.get("cake")
 
+    @pytest.mark.usefixtures("redis")
+    def test_with_redis_the_second_process_asks_the_database_nothing(
+        self, openings: Openings, clock: MovableClock
+    ) -> None:
+        shop_of("tea")
+        openings.moments = {"tea": [clock.wall() + 5]}
+        first, second = BeforeOpening(), BeforeOpening()
+        first.work()
+        assert cached.shop.counters.loads == 1
+
+        runtime.drop_local()
+        second.work()
+
+        assert cached.shop.counters.loads == 1
+        assert cached.shop.hit(("shop", "default", "tea")) is not None
+
     def test_a_restaurants_own_hours_and_holidays_decide(
         self, movable_to: Callable[[datetime], None], clock: MovableClock
     ) -> None:
