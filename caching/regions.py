@@ -24,7 +24,7 @@ from caching.reading import Reading
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.snapshots import Snapshot, decoder_for, encode, schema_fingerprint
-from caching.stats import SAMPLE_MASK, Counters
+from caching.stats import Counters
 from caching.steps import Load, Steps, adrive, drive
 from caching.tiers.local import UNDECODED, Entry, LocalKey, LocalTier
 from caching.transactions import in_transaction, note, open_notes
@@ -155,6 +155,7 @@ class Region(Tuned, Generic[S]):
                 entry = local.entries.get(local_key)
                 if entry is not None:
                     now, values, counters = local.now(), local.values, self.counters
+                    left = counters.left - 1
                     if (
                         now < entry.until
                         and now < local.trusted_until
@@ -162,12 +163,12 @@ class Region(Tuned, Generic[S]):
                         and values[entry.scope_slot] == entry.scope_stamp
                         and values[entry.region_slot] == entry.region_stamp
                         and entry.value is not UNDECODED
-                        and (counters.local_hits + 1) & SAMPLE_MASK
+                        and left > 0
                     ):
                         # Storing it takes three times as long as looking.
                         if not entry.visited:
                             entry.visited = True
-                        counters.local_hits += 1
+                        counters.left = left
                         return entry.value  # type: ignore[no-any-return]
             entry = self.hit(local_key)
             if entry is None and not self.is_composed:
@@ -295,25 +296,33 @@ class Region(Tuned, Generic[S]):
                 if not entry.visited:
                     entry.visited = True
                 counters = self.counters
-                counters.local_hits += 1
-                if not counters.local_hits & SAMPLE_MASK:
+                counters.left -= 1
+                if counters.left <= 0:
                     self._sample(local_key)
                 return entry
         elif not local.folded.count:
             return None
         # Folded, too old, stale, or the stamps file must be looked at first.
         found = runtime.find(local_key)
-        self.counters.local_hits += found is not None
+        if found is not None:
+            counters = self.counters
+            counters.left -= 1
+            if counters.left <= 0:
+                self._sample(local_key)
         return found
 
     def _sample(self, local_key: tuple[Any, ...]) -> None:
         # Timing every hit would cost more than the hit; one in many is done once more, and timed.
         counters = self.counters
+        if not counters.is_sampled():
+            return
+        # First of all: what is timed is not to be sampled.
+        counters.sampled(time.perf_counter_ns())
         began = time.perf_counter_ns()
         self.hit(local_key)
         counters.local_ns += time.perf_counter_ns() - began
         counters.local_samples += 1
-        counters.local_hits -= 1
+        counters.left += 1
         runtime.activity.hits.append(local_key)
         runtime.statistics.share_soon()
 

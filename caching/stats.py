@@ -18,10 +18,17 @@ from caching.registry import registry
 if TYPE_CHECKING:
     from caching.tiers.local import LocalTier
 
-__all__ = ["COUNTERS", "GAUGES", "SAMPLE_MASK", "Counters", "Statistics", "describe", "hit_rate"]
+__all__ = ["COUNTERS", "GAUGES", "SAMPLE_EVERY", "Counters", "Statistics", "describe", "hit_rate"]
 
-#: Every so many local hits (a power of two, less one) one is timed.
-SAMPLE_MASK: Final = 63
+#: One in so many local hits is timed, and its key noted: at first, where they are few, and where they are many.
+SAMPLE_EVERY: Final = 64
+_LEAST_EVERY: Final = 16
+_MOST_EVERY: Final = 4096
+# Numbers up to this Python has at hand; larger ones are made anew, by every hit.
+_LONGEST_COUNTDOWN: Final = 256
+# Samples that come closer than this are too many, and further apart than this too few.
+_CLOSE_NS: Final = 1_000_000
+_APART_NS: Final = 100_000_000
 
 # A busy process shows its counters to the others this often.
 _SHARE_SECONDS: Final = 0.2
@@ -50,8 +57,17 @@ class Counters:
     anybody asked, and `prefetch_hits` of these were asked for then.
     """
 
-    __slots__ = COUNTERS
-    local_hits: int
+    # Local hits are counted down to one that may be sampled: one small number for both is what a hit can afford.
+    __slots__ = (
+        *(name for name in COUNTERS if name != "local_hits"),
+        "_countdowns",
+        "_hits_at_end",
+        "_sample_every",
+        "_sampled_ns",
+        "left",
+    )
+    #: How many local hits are left of the countdown.
+    left: int
     redis_hits: int
     misses: int
     joined: int
@@ -83,8 +99,42 @@ class Counters:
         self.reset()
 
     def reset(self) -> None:
+        self.left = self._sample_every = SAMPLE_EVERY
+        self._countdowns = self._sampled_ns = 0
         for name in COUNTERS:
             setattr(self, name, 0)
+
+    @property
+    def local_hits(self) -> int:
+        return self._hits_at_end - self.left
+
+    @local_hits.setter
+    def local_hits(self, hits: int) -> None:
+        self._hits_at_end = hits + self.left
+
+    def is_sampled(self) -> bool:
+        """Whether the local hit at the end of a countdown is sampled; if not, the next countdown has begun."""
+        if not self._countdowns:
+            return True
+        self._countdowns -= 1
+        self._count_down()
+        return False
+
+    def sampled(self, now_ns: int) -> None:
+        """Say when the next local hit is sampled: few of very many, so that they pay nothing, and many of few."""
+        since, every = now_ns - self._sampled_ns, self._sample_every
+        self._sampled_ns = now_ns
+        if since < _CLOSE_NS:
+            self._sample_every = min(_MOST_EVERY, every * 2)
+        elif since > _APART_NS:
+            self._sample_every = max(_LEAST_EVERY, every // 2)
+        self._countdowns = (self._sample_every - 1) // _LONGEST_COUNTDOWN
+        self._count_down()
+
+    def _count_down(self) -> None:
+        hits = min(self._sample_every, _LONGEST_COUNTDOWN)
+        self._hits_at_end += hits - self.left
+        self.left = hits
 
     def values(self) -> list[int]:
         return [getattr(self, name) for name in COUNTERS]

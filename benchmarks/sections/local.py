@@ -19,7 +19,9 @@ from benchmarks.peers.values import Value, load_anew, values_all
 from benchmarks.results import OURS, Row, Target
 from benchmarks.served import Served
 from benchmarks.timing import InLoop
+from benchmarks.uncounted import get_uncounted
 from benchmarks.world import ORG
+from caching import Region
 from restaurant.fast_access import get_business_profile_cache, get_order_fast_access_cache
 from restaurant.profiles.cached import profile
 
@@ -64,6 +66,8 @@ def rows(bench: Bench) -> Iterator[Row]:
         for value in values_all():
             bench.say(f"{value.label} in local memory")
             yield _row(bench, value, peers)
+        bench.say("A hit without statistics")
+        yield _statistics_row(bench)
         bench.say("The coroutine beside the plain method")
         yield _async_row(bench, runner)
 
@@ -75,6 +79,25 @@ def _row(bench: Bench, value: Value, peers: list[Peer]) -> Row:
     samples = measure({OURS: ours, **readings}, rounds=bench.often(200, 10))
     note = " ".join(filter(None, (_STORED if value.name == "profile" else "", _NOTES.get(value.name))))
     return Row(f"local.{value.name}", value.what, samples, _TARGETS.get(value.name, ()), note=note)
+
+
+def _statistics_row(bench: Bench) -> Row:
+    get_business_profile_cache().get_profile(ORG)
+    samples = measure(
+        {
+            OURS: Served(partial(Region.get, profile, ORG), profile, "local_hits"),
+            "without statistics": partial(get_uncounted(), profile, ORG),
+        },
+        rounds=bench.often(400, 60),
+    )
+    note = "Without: the same method, its counter and samples taken out. With: one hit in 64 is timed, its key noted."
+    return Row(
+        "local.statistics",
+        "What is counted of a hit",
+        samples,
+        (Target("at most", 1.1, "without statistics"),),
+        note=note,
+    )
 
 
 def _async_row(bench: Bench, runner: asyncio.Runner) -> Row:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from caching.runtime import runtime
-from caching.stats import SAMPLE_MASK
+from caching.stats import SAMPLE_EVERY
 from tests.caching.operators import shop_of
 from tests.conftest import MovableClock
 from tests.shop.cached import menu, shop
 from tests.shop.models import Dish, Shop
 
-EVERY = SAMPLE_MASK + 1
-
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def hit_until_noted(slug: str, times: int) -> int:
+    """Hit until so many hits were noted; return how many it took."""
+    noted, hits = len(runtime.activity.hits), 0
+    while len(runtime.activity.hits) < noted + times:
+        shop.get(slug)
+        hits += 1
+    return hits
 
 
 def key(slug: str) -> tuple[str, str, str]:
@@ -45,39 +53,35 @@ def test_local_hits_are_estimated_from_samples_so_that_their_sum_is_exact() -> N
         shop.get(slug)
     runtime.activity.take()
 
-    for _ in range(3 * EVERY):
-        shop.get("tea")
-    for _ in range(EVERY):
-        shop.get("cake")
+    hits = hit_until_noted("tea", 3) + hit_until_noted("cake", 1)
 
-    hits = runtime.activity.take().hits
-    assert sum(hits.values()) == shop.counters.local_hits == 4 * EVERY
-    assert hits[key("tea")] == 3 * hits[key("cake")]
+    estimated = runtime.activity.take().hits
+    assert sum(estimated.values()) == shop.counters.local_hits == hits
+    assert estimated[key("tea")] == 3 * estimated[key("cake")]
 
 
 def test_hits_without_a_sample_count_with_the_next_one() -> None:
     shop_of("tea")
     shop.get("tea")
-    for _ in range(EVERY - 1):
+    for _ in range(SAMPLE_EVERY - 1):
         shop.get("tea")
     assert runtime.activity.take().hits == {}
 
     shop.get("tea")
 
-    assert runtime.activity.take().hits == {key("tea"): EVERY}
+    assert runtime.activity.take().hits == {key("tea"): SAMPLE_EVERY}
 
 
 def test_counters_that_begin_anew_are_not_taken_for_hits() -> None:
     shop_of("tea")
-    for _ in range(2 * EVERY + 1):
-        shop.get("tea")
+    shop.get("tea")
+    hit_until_noted("tea", 2)
     runtime.activity.take()
     shop.counters.reset()
 
-    for _ in range(EVERY):
-        shop.get("tea")
+    hits = hit_until_noted("tea", 1)
 
-    assert sum(runtime.activity.take().hits.values()) <= EVERY
+    assert sum(runtime.activity.take().hits.values()) <= hits
 
 
 def test_writers_say_which_keys_they_made_stale_and_of_whom_all() -> None:
@@ -118,10 +122,24 @@ def test_reads_are_added_up_whoever_answered(redis: Any) -> None:
     shop.get("tea")
     runtime.drop_local()
     shop.get("tea")
-    for _ in range(EVERY):
-        shop.get("tea")
+    hits = hit_until_noted("tea", 1)
 
-    assert runtime.activity.take().reads() == {key("tea"): 2 + EVERY}
+    assert runtime.activity.take().reads() == {key("tea"): 2 + hits}
+
+
+def test_hits_on_folded_entries_are_noted_too(settings: Settings) -> None:
+    settings.CACHING = {**settings.CACHING, "LOCAL_MAX_BYTES": 4096}
+    for slug in ("tea", "cake", "bread"):
+        shop_of(slug)
+        shop.get(slug)
+    assert runtime.local is not None
+    assert runtime.local.folded.count
+    [slug] = [each for each in ("tea", "cake", "bread") if key(each) not in runtime.local.entries][:1]
+    shop.counters.left = 1
+
+    shop.get(slug)
+
+    assert list(runtime.activity.hits) == [key(slug)]
 
 
 def test_queues_nobody_empties_stay_small() -> None:

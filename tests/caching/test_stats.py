@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from caching.hostfile import BLOCKS
 from caching.runtime import runtime
 from caching.stamps import slots_of
-from caching.stats import COUNTERS, Counters, Statistics, describe, hit_rate
+from caching.stats import COUNTERS, SAMPLE_EVERY, Counters, Statistics, describe, hit_rate
 from caching.tiers.local import Entry
 from tests.shop.cached import dish, shop
 
@@ -254,3 +254,40 @@ def test_where_nothing_happened_all_figures_are_zero() -> None:
     described = describe(numbers())
     assert (described.pop("prefetch_precision"), described.pop("prefetch_recall")) == (None, None)
     assert set(described.values()) == {0}
+
+
+# --- samples ----------------------------------------------------------------------------------------------------------
+
+
+def test_of_many_hits_few_are_sampled_and_of_few_many() -> None:
+    counters = Counters()
+    now = 10**12
+
+    def gap(nanoseconds_apart: int) -> int:
+        """Sample twenty times, so far apart; return how many hits come between the last and the next."""
+        nonlocal now
+        for _ in range(20):
+            now += nanoseconds_apart
+            counters.sampled(now)
+        hits = counters.local_hits
+        counters.left = 0
+        while not counters.is_sampled():
+            counters.left = 0
+        return counters.local_hits - hits
+
+    assert gap(10_000_000) == SAMPLE_EVERY // 2, "the first comes long after none"
+    assert gap(999_999) == 4096
+    assert gap(10_000_000) == 4096, "neither too close nor too far apart"
+    assert gap(100_000_001) == 16
+
+
+def test_countdowns_leave_the_count_as_it_is() -> None:
+    counters = Counters()
+    counters.local_hits = 1000
+    for now in range(50):
+        counters.left -= 1
+        counters.sampled(now)
+        counters.is_sampled()
+    assert counters.local_hits == 1050
+    counters.local_hits += 5
+    assert counters.local_hits == 1055
