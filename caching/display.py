@@ -164,7 +164,7 @@ def region_row(region: RegionReport) -> dict[str, Any]:
         "is_inconsistent": region.consistency.violations > 0,
         "local_ttl": duration(region.local_ttl),
         "redis_ttl": duration(region.redis_ttl),
-        "more": _more(region.statistics),
+        "more": [*_more(region.statistics), *_lives(region)],
     }
 
 
@@ -226,3 +226,12 @@ def _figures(statistics: Mapping[str, Any]) -> dict[str, Any]:
 
 def _more(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(label, f"{statistics[name]:,}") for name, label in _RARE.items() if statistics[name]]
+
+
+def _lives(region: RegionReport) -> list[tuple[str, str]]:
+    ttl = region.ttl
+    if ttl is None or not ttl.keys:
+        return []
+    least, usual, most = (duration(round(each)) for each in (ttl.least, ttl.median, ttl.most))
+    used = least if least == most else f"{least} to {most}, half of them up to {usual}"
+    return [("Adaptive time to live", f"{used}. {ttl.why}")]

@@ -11,8 +11,8 @@ __all__ = ["PRESETS", "WITH_REDIS"]
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     # One restaurant, one server: local memory suffices.
     "small": {},
-    # One server or more with many readers: values live longer.
-    "high_traffic": {},
+    # One server or more with many readers: values live longer, those that do not change much longer.
+    "high_traffic": {"ADAPTIVE_TTL": True},
     # Many restaurants on several servers, each of which starts warm, and none of which pushes the others out.
     "multi_location": {"WARM_AT_START": True, "LOCAL_ORG_SHARE": 0.25},
 }

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
+from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from caching.activity import Batch
 from caching.adaptive import _MOST_KEYS, Adaptive, adapted_ttl
+from caching.api.serializers import RegionReportSerializer
+from caching.reporting import cache_report
 from caching.runtime import runtime
 from caching.tiers.entry import LocalKey
 from caching.tuning import Tuned
@@ -25,7 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DECLARED = 100.0
 BOUNDS = (25.0, 800.0)
-NOTHING: Any = {}
 
 
 def tuned(**options: Any) -> Tuned:
@@ -35,6 +39,10 @@ def tuned(**options: Any) -> Tuned:
 
 def key(name: object = "soup") -> LocalKey:
     return ("bistro", "default", "corner", name)
+
+
+def batch(**counts: Any) -> Any:
+    return SimpleNamespace(**{"hits": {}, "found": {}, **counts})
 
 
 def lives(seen: Adaptive, clock: MovableClock, *bodies: bytes, after: float) -> list[float]:
@@ -141,10 +149,10 @@ def test_hits_that_the_observer_tells_of_are_reads(redis: Any, settings: Setting
     seen = Adaptive()
     *_, unread = lives(seen, clock, *[b"same"] * 6, after=10_000)
     hits = {key(): 64.0, key("never loaded"): 64.0}
-    seen.observe(Batch(1.0, hits, NOTHING, NOTHING, NOTHING, NOTHING))
+    seen.observe(batch(hits=hits))
     [hit] = lives(seen, clock, b"same", after=10_000)
     for _ in range(5):
-        seen.observe(Batch(1.0, NOTHING, {key(): 20}, NOTHING, NOTHING, NOTHING))
+        seen.observe(batch(found={key(): 20}))
         [found] = lives(seen, clock, b"same", after=10_000)
     assert (unread, hit, found) == (BOUNDS[0], BOUNDS[1], BOUNDS[1])
     assert len(seen) == 1
@@ -345,3 +353,22 @@ def test_of_fixed_times_there_is_no_report(settings: Settings) -> None:
     settings.CACHING = {**settings.CACHING, "ADAPTIVE_TTL": False}
     assert runtime.adaptive.report(tuned()) is None
     assert Shop.objects.count() == 0
+
+
+def test_reports_the_api_and_the_command_tell_of_them(settings: Settings, clock: MovableClock) -> None:
+    shop_of("corner")
+    settings.CACHING = {**settings.CACHING, "ADAPTIVE_TTL": True}
+    reads(clock, 4, 400, lambda: cached.shop.get("corner"))
+
+    found = cache_report(scope="process").region("shop")
+
+    assert found.ttl is not None
+    assert (found.ttl.keys, found.ttl.raised) == (1, 1)
+    assert RegionReportSerializer(found).data["ttl"] == {**msgspec.to_builtins(found.ttl), "bounds": [75.0, 2400.0]}
+    printed = StringIO()
+    call_command("cache_stats", "--process", stdout=printed)
+    assert f"shop, times to live: {found.ttl.why}" in " ".join(printed.getvalue().split())
+    printed = StringIO()
+    call_command("cache_stats", "--process", "--json", stdout=printed)
+    [shop] = [each for each in json.loads(printed.getvalue())["regions"] if each["name"] == "shop"]
+    assert shop["ttl"]["why"] == found.ttl.why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from pytest_django.fixtures import Settings
 
 from caching.display import (
     duration,
@@ -200,3 +201,15 @@ def test_another_host_is_shown_with_what_it_told() -> None:
     row = host_row(host)
 
     assert (row["ago"], row["hit_rate"], row["memory"], row["listener"]) == ("4 s ago", "75.00%", "2.0\xa0KB", DASH)
+
+
+def test_adaptive_times_in_use_are_told_with_their_reason(settings: Settings) -> None:
+    assert region_row(cache_report().region("shop"))["more"] == []
+    settings.CACHING = {**settings.CACHING, "ADAPTIVE_TTL": True}
+    assert region_row(cache_report().region("shop"))["more"] == []
+    runtime.adaptive.loaded(cached.shop, ("shop", "default", "tea"), b"tea", 300.0)
+
+    [(label, text)] = region_row(cache_report().region("shop"))["more"]
+
+    assert label == "Adaptive time to live"
+    assert text == "5 min. 100% changed too often, or were seen too little: 300 s as declared."

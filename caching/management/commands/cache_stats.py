@@ -70,6 +70,8 @@ class Command(OperatorCommand):
         for sentence in health(report):
             console.print(sentence, markup=False, highlight=False)
         for region in report.regions:
+            if region.ttl is not None and region.ttl.keys:
+                console.print(f"{region.name}, times to live: {region.ttl.why}", markup=False, highlight=False)
             if region.consistency.violations:
                 said = f"{region.name} has served old values: {region.consistency.sentence}."
                 console.print(said, markup=False, highlight=False)
