@@ -65,6 +65,6 @@ def _hours() -> tuple[list[int], list[int]]:
     requests: dict[int, int] = defaultdict(int)
     hosts: dict[int, int] = defaultdict(int)
     for row in rows:
-        requests[row["start"]] += row["local"] + row["redis"] + row["missed"]
+        requests[row["start"]] += int(row["local"] + row["redis"] + row["missed"])
         hosts[row["start"]] += 1
     return list(requests.values()), list(hosts.values())

@@ -29,7 +29,9 @@ _ABANDONED_MINUTES: Final = 30
 # How far back is looked for what nobody has added up; what is older is when it is about to be forgotten.
 _LOOK_BACK: Final[Mapping[Step, int]] = {"hour": 6 * 60, "day": 3 * 1440}
 _COARSER: Final[Mapping[Step, Step]] = {"minute": "hour", "hour": "day"}
+# How many old rows are removed at a time, and how often in one hour: others wait for their turn meanwhile.
 _BATCH: Final = 500
+_MOST_BATCHES: Final = 200
 
 _Numbers = Mapping[str, int]
 # By region and organisation.
@@ -155,8 +157,7 @@ def _add_up_missing(step: Step, since: int, until: int, *, host: str | None = No
 
 
 def _forget(step: Step, oldest: int) -> None:
-    # A batch at a time, so that nobody waits long for the table.
-    while True:
+    for _ in range(_MOST_BATCHES):
         keys = list(_between(step, 0, oldest).values_list("pk", flat=True)[:_BATCH])
         if not keys:
             return

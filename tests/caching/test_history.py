@@ -291,6 +291,21 @@ def test_what_is_old_is_added_up_and_then_forgotten(
     assert kept("day", host="gone") == [(floor(NOON - 9 * DAY, "day"), "shop", "", 7)]
 
 
+def test_much_that_is_old_is_forgotten_little_by_little(
+    clock: MovableClock, told: Told, leader: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("caching.history._BATCH", 2)
+    monkeypatch.setattr("caching.history._MOST_BATCHES", 3)
+    for ago in range(20):
+        used(step="day", ago=500 * DAY + ago * DAY, misses=1)
+    told.add(minute_row(NOON, misses=1))
+
+    run(clock, leader, [NOON + 1])
+    assert CacheUsage.objects.filter(step="day").count() == 14
+    run(clock, leader, range(NOON + 2, NOON + 70))
+    assert CacheUsage.objects.filter(step="day").count() == 8
+
+
 @pytest.mark.parametrize("nothing", [None, {}])
 def test_history_can_be_switched_off(
     clock: MovableClock, told: Told, leader: History, settings: Settings, monkeypatch: pytest.MonkeyPatch, nothing: Any
