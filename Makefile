@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 export PORT
 
-.PHONY: run test coverage prove stress bench bench-quick bench-policies lint clean
+.PHONY: run test screenshots coverage prove stress bench bench-quick bench-policies lint clean
 .DEFAULT_GOAL := run
 
 # Serves the site on http://127.0.0.1:8000 (PORT=8001 make run: elsewhere) until Ctrl-C.
@@ -37,10 +37,14 @@ $(VENV)/bin/python $(BENCH_VENV)/bin/python:
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(or $(TESTS),--numprocesses auto --dist worksteal)
 
+# Takes the pictures of docs/screenshots/ anew; needs Chromium, as tests/browser does.
+screenshots: $(VENV)/.installed-dev
+	WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser/test_accessibility.py
+
 # Apart from `test`, which would take nearly twice as long; without the tests that watch other processes or no code at all.
 coverage: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term \
-	    $(addprefix --ignore=tests/,benchmarks machine model prove stress)
+	    $(addprefix --ignore=tests/,benchmarks browser machine model prove stress)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

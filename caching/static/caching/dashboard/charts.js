@@ -34,9 +34,9 @@ function moment(seconds, span) {
   return `${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
-/** Draws where the targets are, from the least to the most: a dashed line, or a band; `words` names them.
+/** Draws where the targets are, from the least to the most: a dashed line, or a band.
  *
- * What is far above is drawn at the upper edge. */
+ * What is far above is drawn at the upper edge, and named with `words`. */
 function targetBand(target, words) {
   return (chart) => {
     const { left, top, width, height } = chart.bbox;
@@ -60,13 +60,11 @@ function targetBand(target, words) {
       context.lineTo(left + width, y);
     }
     context.stroke();
-    if (words) {
-      const below = upper - top < 18 * dot;
+    if (words && place(aim[0]) < top) {
       context.font = FONT.replace("11px", `${11 * dot}px`);
       context.textAlign = "left";
-      context.textBaseline = below ? "top" : "bottom";
-      const arrow = place(aim[1]) < top ? " ↑" : "";
-      context.fillText(words(aim) + arrow, left + 6 * dot, below ? lower + 4 * dot : upper - 3 * dot);
+      context.textBaseline = "top";
+      context.fillText(`${words(aim)} ↑`, left + 6 * dot, top + 4 * dot);
     }
     context.restore();
   };
@@ -113,6 +111,7 @@ export class Chart {
   constructor(element, { kind, lines, format, target, span }) {
     Object.assign(this, { element, kind, lines, format, target, span });
     this.points = [];
+    this.until = Date.now() / 1000;
     new ResizeObserver(() => this.#chart?.setSize({ width: element.clientWidth, height: HEIGHT })).observe(element);
     this.remake();
   }
@@ -157,20 +156,19 @@ export class Chart {
     this.#nameLatest();
   }
 
-  draw(points) {
+  /** Draw the points up to that moment, in seconds since 1970. */
+  draw(points, until) {
     this.points = points;
+    this.until = until;
     this.#chart.setData(this.#data());
     this.#nameLatest();
   }
 
-  /** Unless somebody points at a moment, the legend tells the latest. */
+  /** Unless somebody points at a moment, the legend tells the latest of which there is a figure. */
   #nameLatest() {
-    if (this.#chart.cursor.left >= 0 || !this.points.length) return;
-    this.#chart.setLegend({ idx: this.points.length - 1 });
-  }
-
-  get until() {
-    return this.points.at(-1)?.at ?? Date.now() / 1000;
+    if (this.#chart.cursor.left >= 0) return;
+    const idx = this.points.findLastIndex((point) => this.lines.some((line) => point[line.key] != null));
+    if (idx >= 0) this.#chart.setLegend({ idx });
   }
 
   #data() {

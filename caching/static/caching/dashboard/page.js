@@ -122,7 +122,7 @@ function pointsOf(region) {
 function draw() {
   const region = chooser.value;
   const points = pointsOf(region);
-  for (const each of charts) each.draw(points);
+  for (const each of charts) each.draw(points, figures.at);
   for (const [name, trend] of trends) trend.draw(pointsOf(name));
   const { label, hit_rate: rate, avg_access: time, memory } = rowOf(region);
   const said = [
