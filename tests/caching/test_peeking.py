@@ -12,6 +12,7 @@ from caching.noting import note_stamps
 from caching.peeking import Served, peek
 from caching.regions import Region
 from caching.runtime import runtime
+from caching.stamps import key_name_slot
 from tests.caching.auditing import TEA, counted, named, settle
 from tests.caching.operators import rename_unnoticed, shop_of
 from tests.caching.stepping import forget_here
@@ -75,6 +76,16 @@ def test_a_list_one_of_whose_items_is_gone_is_no_hit(redis: Any, tea: Shop) -> N
     menu.get("tea")
     forget_here()
     dish.invalidate("tea", soup.pk)
+
+    assert peeked(menu, MENU) is None
+
+
+def test_a_list_one_of_whose_items_a_writer_has_is_no_hit(redis: Any, tea: Shop) -> None:
+    soup = Dish.objects.create(shop=tea, name="soup")
+    menu.get("tea")
+    forget_here()
+    assert runtime.stamps is not None
+    runtime.stamps.pend([key_name_slot(Key("dish", "tea", (soup.pk,)).name)])
 
     assert peeked(menu, MENU) is None
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from django.db import connections, transaction
+from django.db.models import QuerySet
 
+from caching.audit import Judge, Verdict
+from caching.keys import Key
 from caching.transactions import open_notes
 from tests.shop.cached import shop
 from tests.shop.everything import Everything
@@ -154,3 +157,13 @@ def test_relations_and_cascades_of_the_other_database_are_noted_for_it() -> None
     Tag.objects.using("other").get().seat_set.clear()
     assert everything["other"].assert_fresh() != before["other"]
     assert everything["default"].assert_fresh() == before["default"]
+
+
+def test_a_hit_is_audited_against_the_database_it_was_read_from() -> None:
+    judge = Judge()
+    assert _names() == OLD
+    # As another program would, unseen.
+    QuerySet(Shop, using="other").update(name="new other")
+
+    assert judge.look(Key("shop", "corner")) is Verdict.CONSISTENT
+    assert judge.look(Key("shop", "corner", alias="other")) is Verdict.SUSPECT

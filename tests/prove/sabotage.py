@@ -90,7 +90,14 @@ def _erase(stamps: Stamps, slots: set[int]) -> None:
             table[index] = 0
 
 
+def _no_invalidation() -> None:
+    """Nobody is told of any write, neither before its commit nor after it."""
+    Invalidation.begin = Invalidation.finish = lambda self: None  # type: ignore[method-assign]
+    _nothing_is_renewed()
+
+
 SABOTAGES: dict[str, Callable[[], None]] = {
+    "invalidation": _no_invalidation,
     "mark": _no_mark,
     "stamps": _no_stamps,
     "lease": _no_lease,

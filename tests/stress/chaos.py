@@ -35,7 +35,7 @@ _MORTALS: Final = ("victim", "martyr")
 
 
 class Round:
-    """Plays for `seconds` on some targets; with `until_stale` it ends early, when a stale read was found.
+    """Plays for `seconds` on some targets; it ends early when `until`, which is asked now and then, says so.
 
     `server` is None when the players have no Redis. `play` adds to `figures` and returns the stale reads.
     """
@@ -64,32 +64,32 @@ class Round:
         # When a killed server returns; 0: it is there.
         self._back_at = 0.0
 
-    def play(self, seconds: float, *, until_stale: bool) -> list[Stale]:
+    def play(self, seconds: float, until: Callable[[Round], object] | None = None) -> list[Stale]:
         began = now()
         self._end = began + seconds
         self._middle = began + seconds / 2
         looked = began
-        found: list[Stale] = []
+        over = False
         try:
             self._gather()
-            while now() < self._end and not found:
+            while now() < self._end and not over:
                 time.sleep(self._chance.uniform(0.001, _PAUSE_SECONDS))
                 self._wake_up(all_of_them=False)
                 self._come_back(at_once=False)
                 self._act()
-                if until_stale and now() > looked + _LOOK_SECONDS:
-                    found = self._judge()
+                if until is not None and now() > looked + _LOOK_SECONDS:
+                    over = bool(until(self))
                     looked = now()
             self._wake_up(all_of_them=True)
             self._come_back(at_once=True)
-            if not found:
+            if not over:
                 for player in list(self._living.values()):
                     player.end()
         finally:
             for player in self._living.values():
                 player.put_down()
             self._come_back(at_once=True)
-        found = found or self._judge()
+        found = self.stale()
         self._count(now() - began)
         return found
 
@@ -188,7 +188,8 @@ class Round:
 
     # --- the judge ----------------------------------------------------------------------------------------------------
 
-    def _judge(self) -> list[Stale]:
+    def stale(self) -> list[Stale]:
+        """Return the stale reads so far."""
         # Events first: what they speak of is in the log by then.
         events = list(events_read(self._surroundings.history))
         return stale_reads(commits_all(), events, {"far": FAR_SECONDS})

@@ -20,6 +20,7 @@ _READS: Final = 200
 _WRITES: Final = 20
 _HITS: Final = 100
 _FAR_HITS: Final = 20
+_AUDITS: Final = 50
 _ACTS: Final = 3
 
 
@@ -28,6 +29,7 @@ class Figures:
     """Reads by reader, writes by way, what was done to the players, and what the cache counted where it was not killed.
 
     `lags` are the seconds by which the reads of another host were behind, `far_hits` its hits in local memory.
+    `audits` is what the players' own auditors compared with the database (`audited`) and found old (`violations`).
     """
 
     title: str
@@ -38,6 +40,7 @@ class Figures:
     acts: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     far_hits: int = 0
+    audits: Counter[str] = field(default_factory=Counter)
     lags: list[float] = field(default_factory=list)
 
     @property
@@ -48,6 +51,7 @@ class Figures:
         """Say what there was too little of to prove anything."""
         wanted = {"reads": (self.reads.total(), _READS), "writes": (self.writes.total(), _WRITES)}
         wanted |= {"hits in local memory": (self.counts["local_hits"], _HITS)}
+        wanted |= {"hits audited": (self.audits["audited"], _AUDITS)}
         acts = ["killed", "stopped", *(["evicted", "disconnected"] if self.redis else [])]
         wanted |= {act: (self.acts[act], _ACTS) for act in acts}
         if self.redis:
@@ -73,6 +77,7 @@ class Figures:
                 f"  another host ({self.far_hits} hits in its local memory) was behind by at most "
                 f"{1000 * ordered[-1]:.0f} ms, p99 {1000 * late:.0f} ms"
             )
+        console.print(f"  the auditors: {self.audits['audited']} hits audited, {self.audits['violations']} old")
         colour = "red" if found else "green"
         console.print(f"  [{colour}]{len(found)} stale[/]")
         for stale in found[:_SHOWN]:

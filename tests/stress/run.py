@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+from collections.abc import Callable
 from typing import Final
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from tests.prove.commitlog import commits_forget
 from tests.prove.processes import Place
 from tests.prove.targets import Target
 from tests.prove.world import world_create
+from tests.stress.audits import AUDITING, audits
 from tests.stress.chaos import Round
 from tests.stress.figures import Figures
 from tests.stress.kills import Kills
@@ -33,6 +35,8 @@ _ORGS: Final = ("trattoria", "bistro", "osteria", "cantina")
 _ROUND_SECONDS: Final = 10.0
 _HOT_ORGS: Final = 2
 _BROKEN_KILLS: Final = 30
+# With this switched off old values stay, which is what auditors are for.
+_DEAF: Final = "invalidation"
 # Of the writers killed, at least that part has committed, and as many have not.
 _SPREAD: Final = 8
 
@@ -60,9 +64,28 @@ class Run:
         ours = self._mode("as it is", redis)
         code = self._verdict(ours, self._rounds(ours, seconds))
         broken = self._mode(f"without its {sabotage}", redis)
-        found = self._rounds(broken, self._broken_seconds, sabotage, until_stale=True)
+        found = self._rounds(broken, self._broken_seconds, sabotage, until=Round.stale)
         broken.print(self._console, found)
-        return max(code, _FRESH if found else _STALE)
+        noticed = self._noticed(redis)
+        return max(code, _FRESH if found else _STALE, _FRESH if noticed else _STALE)
+
+    def _noticed(self, redis: bool) -> bool:
+        """Play without any invalidation; return whether the auditors notice, who know nothing of the judge."""
+        before, deaf = audits(self._place.far), self._mode(f"without its {_DEAF}", redis)
+        self._rounds(
+            deaf,
+            self._broken_seconds,
+            _DEAF,
+            until=lambda _: audits(self._place.far)["violations"] > before["violations"],
+        )
+        audited, old = deaf.audits["audited"], deaf.audits["violations"]
+        self._console.print(
+            f"[bold]{deaf.title}[/]: the auditors raised the alarm after {deaf.seconds:.1f} s "
+            f"({audited} hits audited, {old} old)"
+            if old
+            else f"[red]{deaf.title}[/]: no alarm in {deaf.seconds:.1f} s ({audited} hits audited)"
+        )
+        return old > 0
 
     def kills(self, count: int, *, redis: bool, sabotage: str) -> int:
         """Kill so many writers, then some with the sabotage; afterwards everything must be cached again."""
@@ -71,7 +94,7 @@ class Run:
         ours.print(self._console, played.found)
         for target in played.uncached:
             self._console.print(f"  [red]{target.key} was not cached again[/]")
-        code = _STALE if played.found or played.uncached else _FRESH
+        code = max(_STALE if played.found or played.uncached else _FRESH, self._false_alarms(ours))
         if min(ours.acts["committed"], ours.acts["not committed"]) < count // _SPREAD:
             self._console.print("  [red]proves nothing[/]: almost all were killed on the same side of their COMMIT")
             code = max(code, _NOTHING_PROVED)
@@ -87,7 +110,9 @@ class Run:
             chance=self._chance,
             figures=figures,
         )
+        before = audits(self._place.far)
         kills.play(count)
+        figures.audits = audits(self._place.far) - before
         self._forget()
         return kills
 
@@ -96,6 +121,7 @@ class Run:
         caching = {
             "LEASE_SECONDS": 1.0,
             "REDIS_BUDGET_SECONDS": 0.5,
+            **AUDITING,
             **({} if figures.redis else {"REDIS_ALIAS": None}),
         }
         return Surroundings(self._place.history, self._seed, sabotage, caching)
@@ -106,20 +132,27 @@ class Run:
 
     def _verdict(self, figures: Figures, found: list[Stale]) -> int:
         figures.print(self._console, found)
-        if found:
+        if found or self._false_alarms(figures):
             return _STALE
         lacking = figures.lacking()
         for lack in lacking:
             self._console.print(f"  [red]proves nothing[/]: {lack}")
         return _NOTHING_PROVED if lacking else _FRESH
 
+    def _false_alarms(self, figures: Figures) -> int:
+        alarms = figures.audits["violations"]
+        if alarms:
+            self._console.print(f"  [red]the auditors raised {alarms} false alarms[/]")
+        return _STALE if alarms else _FRESH
+
     def _rounds(
-        self, figures: Figures, seconds: float, sabotage: str = "", *, until_stale: bool = False
+        self, figures: Figures, seconds: float, sabotage: str = "", *, until: Callable[[Round], object] | None = None
     ) -> list[Stale]:
         server = Server(self._place) if figures.redis else None
         surroundings = self._surroundings(figures, sabotage)
         found: list[Stale] = []
-        while figures.seconds < seconds - 0.5 and not found:
+        before, over = audits(self._place.far), False
+        while figures.seconds < seconds - 0.5 and not over:
             each = Round(
                 surroundings,
                 self._hot(),
@@ -129,8 +162,10 @@ class Run:
                 figures=figures,
             )
             length = min(_ROUND_SECONDS, seconds - figures.seconds)
-            found = each.play(length, until_stale=until_stale)
+            found = each.play(length, until)
+            over = bool(found if until is None else until(each))
             self._forget()
+        figures.audits = audits(self._place.far) - before
         if server is not None:
             server.close()
         return found

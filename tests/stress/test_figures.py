@@ -18,6 +18,7 @@ def figures(*, redis: bool = True) -> Figures:
         acts=plenty,
         counts=counts,
         far_hits=100,
+        audits=Counter({"audited": 100}),
     )
 
 
@@ -46,6 +47,13 @@ def test_another_host_that_kept_nothing_is_lacking():
     run.far_hits = 0
 
     assert len(run.lacking()) == 1
+
+
+def test_auditors_that_saw_next_to_nothing_are_lacking():
+    run = figures()
+    run.audits = Counter({"audited": 3})
+
+    assert run.lacking() == ["hits audited: only 3"]
 
 
 def test_without_redis_nothing_is_asked_of_it():

@@ -22,6 +22,10 @@ def stale_counts(run: subprocess.CompletedProcess[str]) -> list[int]:
     return [int(count) for count in re.findall(r"(\d+) stale", run.stdout)]
 
 
+def audits(run: subprocess.CompletedProcess[str]) -> list[tuple[int, int]]:
+    return [(int(audited), int(old)) for audited, old in re.findall(r"(\d+) hits audited, (\d+) old", run.stdout)]
+
+
 # Each also shows that it would notice: without the mark it finds stale reads, or it fails.
 @pytest.mark.parametrize("options", [("--redis", "--seconds=20"), ("--no-redis", "--seconds=10")])
 def test_no_read_is_stale_under_violence(options: tuple[str, ...]):
@@ -30,6 +34,10 @@ def test_no_read_is_stale_under_violence(options: tuple[str, ...]):
     assert run.returncode == 0, run.stdout + run.stderr
     ours, broken = stale_counts(run)
     assert ours == 0 < broken
+    # The players' own auditors raise no false alarm, and one where nothing is invalidated.
+    (audited, false_alarms), _, (_, alarms) = audits(run)
+    assert false_alarms == 0 < audited
+    assert alarms > 0
 
 
 # Two hundred in all.
@@ -40,6 +48,8 @@ def test_two_hundred_writers_killed_within_a_write_leave_nothing_stale_and_nothi
     assert run.returncode == 0, run.stdout + run.stderr
     ours, broken = stale_counts(run)
     assert ours == 0 < broken
+    audited, false_alarms = audits(run)[0]
+    assert false_alarms == 0 < audited
 
 
 def test_a_sabotage_that_goes_unnoticed_is_a_failure():
