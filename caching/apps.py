@@ -29,6 +29,17 @@ class CachingConfig(AppConfig):
         autodiscover_modules("cached")
         signals.connect_models()
         setting_changed.connect(_on_setting, dispatch_uid="caching")
+        _offer_metrics()
+
+
+def _offer_metrics() -> None:
+    try:
+        import opentelemetry.metrics  # noqa: F401 -- optional
+    except ImportError:
+        return
+    from caching.telemetry.otel import instrument
+
+    instrument()
 
 
 def _on_setting(setting: str, **_: object) -> None:

@@ -19,6 +19,7 @@ from caching.registry import registry
 from caching.runtime import runtime
 from caching.stamps import Slots, slots_of
 from caching.steps import Fetch, Steps
+from caching.telemetry import tracing
 from caching.tiers.local import UNDECODED, Entry, KnownEpochs, LocalKey, LocalTier
 from caching.transactions import open_notes
 from caching.ttl import lead
@@ -75,7 +76,8 @@ def hit(region: Region[Any], local_key: LocalKey, *, decode: bool = False) -> En
     if question is None:
         return None
     try:
-        answer, run_id = question[1].ask(question[0].request)
+        with tracing.span(tracing.REDIS, region.name, 1):
+            answer, run_id = question[1].ask(question[0].request)
     except RedisUnavailable:
         # The long way counts it, and does without Redis.
         return None
@@ -89,7 +91,8 @@ async def ahit(region: Region[Any], local_key: LocalKey, *, decode: bool = False
     if question is None:
         return None
     try:
-        answer, run_id = await question[1].aask(question[0].request)
+        with tracing.span(tracing.REDIS, region.name, 1):
+            answer, run_id = await question[1].aask(question[0].request)
     except RedisUnavailable:
         return None
     return _accepted(region, question, answer, run_id, decode, began)
@@ -205,7 +208,7 @@ def hits(region: Region[Any], local_keys: Sequence[LocalKey], *, decode: bool = 
     names = list(epochs_asked.names)
     words: Any = ("MGET", *[route.value for _, route, _ in asked], *names)
     try:
-        answer, run_id = yield Fetch(pack_command(words))
+        answer, run_id = yield Fetch(pack_command(words), len(asked))
     except RedisUnavailable:
         return found
     if isinstance(answer, ReplyError):

@@ -97,14 +97,15 @@ class Exchange:
         own = {scope: epochs.wide_names(scope)[0] for scope in scopes}
         upper = {scope: epochs.epoch_names(scope)[:-1] for scope in scopes if not known.get(scope)}
         names = list(dict.fromkeys([*own.values(), *chain.from_iterable(upper.values())]))
-        answer = yield Ask([command("MGET", *(epochs.guard_names(key)[0] for key in keys), *names)])
+        looked = command("MGET", *(epochs.guard_names(key)[0] for key in keys), *names)
+        answer = yield Ask([looked], self._region.name, len(keys))
         if any(each and each.run_id != answer.run_id for each in known.values()):
             return None
         values, found = answer.values[0][: len(keys)], dict(zip(names, answer.values[0][len(keys) :], strict=True))
         absent = [name for name, epoch in found.items() if epoch is None]
         if absent:
             # First use, evicted, or of another type: a fresh random epoch, the same for all who find none.
-            made = yield Ask([EPOCH([name], epochs.fresh_token()) for name in absent])
+            made = yield Ask([EPOCH([name], epochs.fresh_token()) for name in absent], self._region.name, len(keys))
             found.update(zip(absent, made.values, strict=True))
         if upper:
             self._learn(answer.run_id, {scope: tuple(map(found.__getitem__, above)) for scope, above in upper.items()})
@@ -137,7 +138,8 @@ class Exchange:
         """
         tokens = {key: epochs.fresh_token() for key in keys}
         milliseconds = int(conf.LEASE_SECONDS * 1000)
-        answer = yield Ask([self._lease(key, tokens[key], milliseconds) for key in keys])
+        leases = [self._lease(key, tokens[key], milliseconds) for key in keys]
+        answer = yield Ask(leases, self._region.name, len(keys))
         held = []
         for key, verdict in zip(keys, answer.values, strict=True):
             if verdict == b"taken":
@@ -161,7 +163,7 @@ class Exchange:
             envelope = pack(self._envelope(key, entries[key], lifetimes[key]))
             fills.append(FILL([lease, value], self.leases[key], envelope, max(1, int(lifetimes[key].usable * 1000))))
             del self.leases[key]
-        answer = yield Ask(fills)
+        answer = yield Ask(fills, self._region.name, len(keys))
         return {key: lifetimes[key] for key, accepted in zip(keys, answer.values, strict=True) if accepted}
 
     def _envelope(self, key: Key, entry: Entry, life: Lifetime) -> Envelope:
@@ -184,4 +186,4 @@ class Exchange:
         given = [FILL(list(epochs.guard_names(key)[1::-1]), token, b"", 0) for key, token in self.leases.items()]
         self.leases = {}
         if given:
-            yield Ask(given)
+            yield Ask(given, self._region.name, len(given))

@@ -20,6 +20,7 @@ from caching.registry import registry
 from caching.runtime import runtime
 from caching.scripts import Command, command
 from caching.stamps import region_slot
+from caching.telemetry import tracing
 
 __all__ = ["Invalidation", "clear", "invalidate"]
 
@@ -188,7 +189,8 @@ class Invalidation:
         if self._redis is None or not commands:
             return
         try:
-            self._redis.execute(commands)
+            with tracing.span(tracing.REDIS, tracing.only(self._regions), len(commands)):
+                self._redis.execute(commands)
         except RedisUnavailable as error:
             # Whatever it refused: a Redis that takes no marks is not to be trusted before it has taken what waits.
             if runtime.breaker.closed and not budget.is_spent():

@@ -18,6 +18,7 @@ from caching.flights import Landing, Seat
 from caching.keys import Key
 from caching.runtime import runtime
 from caching.scripts import Command
+from caching.telemetry import tracing
 from caching.transactions import in_transaction, may_be_old
 
 if TYPE_CHECKING:
@@ -41,35 +42,42 @@ Steps = Generator[Step, Any, T]
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Send commands to Redis in one round trip."""
+    """Send commands to Redis in one round trip, for so many keys of a region."""
 
     commands: Sequence[Command]
+    region: str = ""
+    keys: int = 0
 
     def run(self) -> Replies:
         if runtime.redis is None:
             raise RedisUnavailable("No Redis is configured.")
-        return runtime.redis.execute(self.commands)
+        with tracing.span(tracing.REDIS, self.region, self.keys):
+            return runtime.redis.execute(self.commands)
 
     async def arun(self) -> Replies:
         if runtime.redis is None:
             raise RedisUnavailable("No Redis is configured.")
-        return await runtime.redis.aexecute(self.commands)
+        with tracing.span(tracing.REDIS, self.region, self.keys):
+            return await runtime.redis.aexecute(self.commands)
 
 
 class Fetch(msgspec.Struct, frozen=True):
     """Send Redis one packed command that is an error-free question; returns the answer and the server's `run_id`."""
 
     request: bytes
+    keys: int
 
     def run(self) -> tuple[Any, bytes]:
         if runtime.redis is None:
             raise RedisUnavailable("No Redis is configured.")
-        return runtime.redis.ask(self.request)
+        with tracing.span(tracing.REDIS, "", self.keys):
+            return runtime.redis.ask(self.request)
 
     async def arun(self) -> tuple[Any, bytes]:
         if runtime.redis is None:
             raise RedisUnavailable("No Redis is configured.")
-        return await runtime.redis.aask(self.request)
+        with tracing.span(tracing.REDIS, "", self.keys):
+            return await runtime.redis.aask(self.request)
 
 
 class InLoader(msgspec.Struct, frozen=True):
@@ -115,7 +123,8 @@ class Load(msgspec.Struct, frozen=True):
         began = time.perf_counter_ns()
         try:
             may_fill = not in_transaction(alias) and not may_be_old(alias)
-            values = self.region.load_rows([(key.org, *key.parts) for key in self.keys], alias)
+            with tracing.span(tracing.LOAD, self.keys[0].region, len(self.keys)):
+                values = self.region.load_rows([(key.org, *key.parts) for key in self.keys], alias)
         except Exception as error:
             return Loaded({}, may_fill, 0.0, error)
         took = time.perf_counter_ns() - began

@@ -15,6 +15,7 @@ from caching.conf import conf
 from caching.invalidation import Invalidation, invalidate
 from caching.keys import Key, Scope
 from caching.marks import Clear, Item
+from caching.telemetry import tracing
 
 __all__ = ["atomic", "dirty_keys", "in_transaction", "may_be_old", "note", "open_notes", "wrap_connection"]
 
@@ -134,14 +135,20 @@ def wrap_connection(connection: BaseDatabaseWrapper) -> None:
 
 def _committing(connection: BaseDatabaseWrapper, commit: Callable[[], Any]) -> Callable[[], None]:
     def commit_with_marks() -> None:
-        notes = _forget(connection)
+        notes: Notes | None = connection.__dict__.get(_NOTES)
         if notes is None:
             commit()
             return
+        items = notes.all()
+        with tracing.span(tracing.COMMIT, tracing.only(item.region for item in items), len(items)):
+            commit_marked(notes, items)
+
+    def commit_marked(notes: Notes, items: tuple[Item, ...]) -> None:
+        _forget(connection)
         # Only a DatabaseError may leave this function before the commit: Django rolls back for no other.
         invalidation = None
         try:
-            invalidation = Invalidation(notes.all(), connection, commit)
+            invalidation = Invalidation(items, connection, commit)
             invalidation.begin()
             invalidation.refresh()
         except DatabaseError:
