@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,10 @@ from caching.tiers.entry import LocalKey
 if TYPE_CHECKING:
     from caching.tuning import Bounds, Tuned
 
-__all__ = ["Adaptive", "TtlReport", "adapted_ttl"]
+__all__ = ["Adaptive", "Lives", "TtlReport", "adapted_ttl", "ttl_report"]
+
+#: How many keys of each region have which time to live (seconds, rounded).
+Lives = dict[str, dict[float, int]]
 
 # A record takes some 300 bytes; of keys that are loaded more rarely than so many others nothing is known.
 _MOST_KEYS: Final = 10_000
@@ -43,10 +47,10 @@ class _Record(msgspec.Struct, gc=False):
 
 
 class TtlReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The times to live that a region's values have in this process, in seconds, of so many keys, and why.
+    """The times to live, in seconds, that so many keys of a region were given by who loaded them last, and why.
 
-    `adaptive` is False for money. `least`, `median` and `most` are those in use, within `bounds`; of the declared time
-    when no key was loaded yet. They are Redis' when there is one, and local memory's else.
+    `adaptive` is False for money. `least`, `median` and `most` are those in use, within `bounds`; the declared time as
+    long as no key was loaded. They are Redis' when there is one, and local memory's else.
     """
 
     adaptive: bool
@@ -132,49 +136,71 @@ class Adaptive(Consumer):
                     if record is not None:
                         record.reads += count
 
-    def report(self, region: Tuned) -> TtlReport | None:
-        """Return what operators read of a region's times to live; None when they are the declared ones."""
-        if not conf.ADAPTIVE_TTL:
-            return None
-        declared = region.local_ttl if runtime.redis is None else region.redis_ttl
-        if region.money:
-            why = f"Money: always {declared:g} s."
-            return _report(declared, (declared, declared), [], why, adaptive=False)
-        bounds = region.bounds_of(declared)
+    def lives(self) -> Lives:
+        """Return the times to live that this process gave the values of each region last."""
+        found: dict[str, Counter[float]] = {}
         with self._lock:
-            ttls = [each.ttl for each in self._records.values() if each.region == region.name]
-        # Settings may have changed since they were loaded.
-        lives = [min(max(ttl, bounds[0]), bounds[1]) for ttl in ttls]
-        return _report(declared, bounds, lives, _why(declared, bounds, lives))
+            for record in self._records.values():
+                found.setdefault(record.region, Counter())[_rounded(record.ttl)] += 1
+        return {region: dict(lives) for region, lives in found.items()}
 
 
-def _report(declared: float, bounds: Bounds, lives: list[float], why: str, *, adaptive: bool = True) -> TtlReport:
+def ttl_report(region: Tuned, lives: Mapping[float, int]) -> TtlReport | None:
+    """Return what operators read of a region's times to live, of which so many values have each.
+
+    None when they are the declared ones.
+    """
+    if not conf.ADAPTIVE_TTL:
+        return None
+    declared = _rounded(region.local_ttl if runtime.redis is None else region.redis_ttl)
+    if region.money:
+        return _report(declared, (declared, declared), {}, f"Money: always {declared:g} s.", adaptive=False)
+    bounds = region.bounds_of(declared)
+    return _report(declared, bounds, lives, _why(declared, bounds, lives))
+
+
+def _rounded(seconds: float) -> float:
+    # Three digits are all that anybody reads, and make few of many.
+    return float(f"{seconds:.3g}")
+
+
+def _report(
+    declared: float, bounds: Bounds, lives: Mapping[float, int], why: str, *, adaptive: bool = True
+) -> TtlReport:
     return TtlReport(
         adaptive=adaptive,
         least=min(lives, default=declared),
-        median=median(lives) if lives else declared,
+        median=median(Counter(lives).elements()) if lives else declared,
         most=max(lives, default=declared),
         bounds=bounds,
-        keys=len(lives),
-        raised=sum(life > declared for life in lives),
-        lowered=sum(life < declared for life in lives),
+        keys=sum(lives.values()),
+        raised=_raised(declared, lives),
+        lowered=_lowered(declared, lives),
         why=why,
     )
 
 
-def _why(declared: float, bounds: Bounds, lives: list[float]) -> str:
-    if not lives:
-        return f"Nothing was loaded in this process yet: {declared:g} s."
-    raised, lowered = sum(life > declared for life in lives), sum(life < declared for life in lives)
+def _raised(declared: float, lives: Mapping[float, int]) -> int:
+    return sum(count for life, count in lives.items() if life > declared)
+
+
+def _lowered(declared: float, lives: Mapping[float, int]) -> int:
+    return sum(count for life, count in lives.items() if life < declared)
+
+
+def _why(declared: float, bounds: Bounds, lives: Mapping[float, int]) -> str:
+    keys, raised, lowered = sum(lives.values()), _raised(declared, lives), _lowered(declared, lives)
+    if not keys:
+        return f"Nothing was loaded yet: {declared:g} s."
     said = []
     if raised:
         said.append(
-            f"{raised / len(lives):.0%} of the keys were read again and had not changed: "
+            f"{raised / keys:.0%} of the keys were read again and had not changed: "
             f"raised to {max(lives):.0f} s at most (bound: {bounds[1]:g} s)"
         )
     if lowered:
-        said.append(f"{lowered / len(lives):.0%} were hardly read again: lowered to {min(lives):.0f} s")
-    if raised + lowered < len(lives):
-        share = 1 - (raised + lowered) / len(lives)
+        said.append(f"{lowered / keys:.0%} were hardly read again: lowered to {min(lives):g} s")
+    if raised + lowered < keys:
+        share = 1 - (raised + lowered) / keys
         said.append(f"{share:.0%} changed too often, or were seen too little: {declared:g} s as declared")
     return "; ".join(said) + "."

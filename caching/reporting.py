@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from caching.adaptive import TtlReport
+from caching.adaptive import Lives, TtlReport, ttl_report
 from caching.conf import conf
 from caching.consistency import Consistency, consistency
 from caching.fleet import HostFigures, fleet_hosts, total
@@ -137,6 +138,9 @@ def cache_report(*, scope: Reported = "host") -> CacheReport:
         numbers = runtime.statistics.process()
     else:
         numbers = total(hosts) if hosts else runtime.statistics.host()
+    lives: Lives = {}
+    if conf.ADAPTIVE_TTL:
+        lives = runtime.adaptive.lives() if scope == "process" else runtime.usage.lives()
     return CacheReport(
         scope=scope,
         host=socket.gethostname(),
@@ -148,7 +152,7 @@ def cache_report(*, scope: Reported = "host") -> CacheReport:
         listener=ListenerReport(**runtime.listener.describe()) if runtime.listener is not None else None,
         outbox=OutboxReport(**runtime.relay.describe()) if runtime.relay is not None else None,
         hosts=tuple(_host(each, hosts[0].at) for each in hosts),
-        regions=tuple(_region(name, describe(each)) for name, each in numbers.items()),
+        regions=tuple(_region(name, describe(each), lives.get(name, {})) for name, each in numbers.items()),
     )
 
 
@@ -169,7 +173,7 @@ def _host(figures: HostFigures, now: float) -> HostReport:
     )
 
 
-def _region(name: str, statistics: dict[str, Any]) -> RegionReport:
+def _region(name: str, statistics: dict[str, Any], lives: Mapping[float, int]) -> RegionReport:
     region = registry.get(name)
     with_redis = runtime.redis is not None
     judged = region.target is not None and statistics["requests"] > 0
@@ -182,7 +186,7 @@ def _region(name: str, statistics: dict[str, Any]) -> RegionReport:
         local_ttl=region.local_ttl if runtime.hears_changes else min(region.local_ttl, conf.LOCAL_TTL_WITHOUT_TRACKING),
         target_ms=region.target_ms,
         redis_ttl=region.redis_ttl if with_redis else None,
-        ttl=runtime.adaptive.report(region),
+        ttl=ttl_report(region, lives),
         consistency=consistency(statistics),
         statistics=statistics,
     )

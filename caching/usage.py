@@ -7,6 +7,7 @@ import math
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from caching.activity import Batch
+from caching.adaptive import Lives
+from caching.conf import conf
 from caching.hostfile import host_file_path
 from caching.keys import Key, parts_text
 from caching.logs import logger
@@ -38,6 +41,8 @@ _MOST_ORGS_OF_A_MINUTE: Final = 200
 _SHARE_SECONDS: Final = 2.0
 # Rates are means over about this long.
 _MEMORY_SECONDS: Final = 60.0
+# What a process held that has said nothing for so long is gone with it.
+_SILENT_SECONDS: Final = 10.0
 
 Numbers = dict[str, int]
 
@@ -90,6 +95,7 @@ class _Shared(msgspec.Struct):
     minutes: list[MinuteRow]
     orgs: list[BusyOrg]
     keys: list[BusyKey]
+    lives: Lives = {}
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -210,6 +216,15 @@ class Usage(Consumer):
             tuple(heapq.nlargest(count, keys.values(), key=lambda key: key.rate)),
         )
 
+    def lives(self) -> Lives:
+        """Return the adaptive times to live that the processes of the host gave the values they loaded."""
+        total: dict[str, Counter[float]] = {}
+        oldest = runtime.clock.wall() - _SILENT_SECONDS
+        for shared in self._everything():
+            for region, lives in shared.lives.items() if shared.at >= oldest else ():
+                total.setdefault(region, Counter()).update(lives)
+        return {region: dict(lives) for region, lives in total.items()}
+
     def _everything(self) -> Iterator[_Shared]:
         yield self._own()
         for block in runtime.statistics.others():
@@ -228,6 +243,7 @@ class Usage(Consumer):
             ],
             orgs=[BusyOrg(str(org), rate) for org, rate in self._orgs.top(_SHOWN, now)],
             keys=[_busy_key(key, rate) for key, rate in self._keys.top(_SHOWN, now)],
+            lives=runtime.adaptive.lives() if conf.ADAPTIVE_TTL else {},
         )
 
     def _inherit(self) -> None:

@@ -66,14 +66,14 @@ class StatisticsSerializer(serializers.Serializer[Any]):
 
 
 class TtlSerializer(serializers.Serializer[Any]):
-    """The times to live, in seconds, that a region's values were given by the process that answers, and why."""
+    """The times to live, in seconds, that a region's values were given by who loaded them last, and why."""
 
     adaptive = serializers.BooleanField(help_text="False for money.")
     least = serializers.FloatField()
     median = serializers.FloatField()
     most = serializers.FloatField()
     bounds = serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2)
-    keys = serializers.IntegerField(help_text="How many keys it knows of.")
+    keys = serializers.IntegerField(help_text="How many keys these are of.")
     raised = serializers.IntegerField(help_text="Of these, keys that live longer than declared.")
     lowered = serializers.IntegerField(help_text="Of these, keys that live shorter than declared.")
     why = serializers.CharField()

@@ -7,6 +7,7 @@ import math
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from caching.adaptive import _MOST_KEYS, Adaptive, adapted_ttl
+from caching.adaptive import _MOST_KEYS, Adaptive, adapted_ttl, ttl_report
 from caching.api.serializers import RegionReportSerializer
 from caching.reporting import cache_report
 from caching.runtime import runtime
@@ -322,15 +323,15 @@ def test_without_news_of_other_hosts_copies_live_as_briefly_as_ever(
 
 
 def test_operators_read_which_times_are_in_use_and_why(adaptive: Adaptive, clock: MovableClock) -> None:
-    nothing = adaptive.report(tuned())
+    nothing = ttl_report(tuned(), adaptive.lives().get("bistro", {}))
     assert nothing is not None
     assert (nothing.keys, nothing.least, nothing.most) == (0, DECLARED, DECLARED)
-    assert nothing.why == "Nothing was loaded in this process yet: 100 s."
+    assert nothing.why == "Nothing was loaded yet: 100 s."
     for name in ("once", "never"):
         adaptive.loaded(tuned(), key(name), b"body", DECLARED)
     lives(adaptive, clock, *[b"same"] * 6, after=200)
 
-    report = adaptive.report(tuned())
+    report = ttl_report(tuned(), adaptive.lives().get("bistro", {}))
 
     assert report is not None
     assert (report.adaptive, report.keys, report.raised, report.lowered) == (True, 3, 1, 0)
@@ -343,7 +344,7 @@ def test_operators_read_which_times_are_in_use_and_why(adaptive: Adaptive, clock
 
 
 def test_of_money_they_read_that_nothing_is_adapted(adaptive: Adaptive) -> None:
-    report = adaptive.report(tuned(money=True))
+    report = ttl_report(tuned(money=True), {})
     assert report is not None
     assert (report.adaptive, report.least, report.most) == (False, DECLARED, DECLARED)
     assert report.why == "Money: always 100 s."
@@ -351,7 +352,7 @@ def test_of_money_they_read_that_nothing_is_adapted(adaptive: Adaptive) -> None:
 
 def test_of_fixed_times_there_is_no_report(settings: Settings) -> None:
     settings.CACHING = {**settings.CACHING, "ADAPTIVE_TTL": False}
-    assert runtime.adaptive.report(tuned()) is None
+    assert ttl_report(tuned(), {}) is None
     assert Shop.objects.count() == 0
 
 
@@ -372,3 +373,19 @@ def test_reports_the_api_and_the_command_tell_of_them(settings: Settings, clock:
     call_command("cache_stats", "--process", "--json", stdout=printed)
     [shop] = [each for each in json.loads(printed.getvalue())["regions"] if each["name"] == "shop"]
     assert shop["ttl"]["why"] == found.ttl.why
+
+
+def test_the_processes_of_a_host_are_added_up(settings: Settings, clock: MovableClock) -> None:
+    settings.CACHING = {**settings.CACHING, "ADAPTIVE_TTL": True}
+    shop_of("corner")
+    reads(clock, 4, 400, lambda: cached.shop.get("corner"))
+    runtime.usage.share()
+    block = runtime.statistics.block
+    # Its place is taken by another process: what it said stands there as another's.
+    with patch.object(type(runtime.statistics), "others", lambda _: [block]):
+        both = cache_report().region("shop").ttl
+        clock.advance(11)
+        gone = cache_report().region("shop").ttl
+    assert both is not None
+    assert gone is not None
+    assert (both.keys, both.raised, gone.keys) == (2, 2, 1)
