@@ -126,7 +126,7 @@ class Judge:
         now = runtime.clock.now()
         due = [suspect for suspect in self._suspects if suspect.due <= now]
         self._suspects = [suspect for suspect in self._suspects if suspect.due > now]
-        judged = []
+        judged: list[tuple[Key, Verdict]] = []
         for suspect in due:
             verdict = self._look_again(suspect)
             if verdict is Verdict.SUSPECT:

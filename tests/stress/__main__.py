@@ -23,8 +23,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.stress",
         description="Kill, stop and starve readers and writers, and look for stale reads; then do the same with the "
-        "mark switched off, which must show some. The players audit their hits: no false alarm may be raised, and where "
-        "nothing is invalidated one must be. Exit 0 if all is so, 1 if not, 2 if too little happened to tell.",
+        "mark switched off, which must show some. The players audit their hits: they may raise no false alarm, and must"
+        " raise one where nothing is invalidated. Exit 0 if all is so, 1 if not, 2 if too little happened to tell.",
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, for all modes together (default 60)")
     modes = parser.add_mutually_exclusive_group()

@@ -18,7 +18,6 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from caching import regions
 from caching.runtime import runtime
 from tests.prove import sabotage
 from tests.prove.cast import ActorFailedError
@@ -29,7 +28,6 @@ from tests.prove.targets import Target
 __all__ = ["Player", "Surroundings", "forked", "settled"]
 
 _PATIENCE = 60.0
-_SAMPLE_MASK = 7
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,6 @@ def settled(surroundings: Surroundings, name: str, **caching: Any) -> None:
     settings.CACHING = {**settings.CACHING, "BACKGROUND": True, **surroundings.caching, **caching}
     # What happens to Redis here is no news; nor is what happens where a part is missing.
     logging.disable(logging.ERROR if surroundings.sabotage else logging.WARNING)
-    # So few hits are there, compared with a site's, that more of them are noted: auditors look at those.
-    regions.SAMPLE_MASK = _SAMPLE_MASK  # type: ignore[misc]
     runtime.reset()
     random.seed(f"{surroundings.seed}-{name}")
     sabotage.install(surroundings.sabotage)
