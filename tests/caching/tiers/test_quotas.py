@@ -102,7 +102,7 @@ def test_what_is_decoded_counts_too(make_tier: MakeTier) -> None:
 
 
 def test_what_is_expanded_counts_too(make_tier: MakeTier, monkeypatch: pytest.MonkeyPatch) -> None:
-    tier = make_tier(share=0.1)
+    tier = make_tier(share=0.1, LOCAL_MAX_ENTRIES=10_000)
     for number in range(600):
         put_folded(tier, number, "huge")
     theirs = [put_folded(tier, number, org) for number, org in enumerate(SMALL_ORGS)]
@@ -112,6 +112,7 @@ def test_what_is_expanded_counts_too(make_tier: MakeTier, monkeypatch: pytest.Mo
         tier.unfold(key_of(number, org="huge").local)
         assert tier.largest_orgs(1)[0][1] <= 100_000
 
+    assert len(tier.entries) > 80
     assert all(has(tier, key) for key in theirs)
     check_invariants(tier)
 

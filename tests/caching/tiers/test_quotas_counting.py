@@ -10,7 +10,7 @@ import pytest
 from caching.tiers import local, quotas
 from caching.tiers.folded import FoldedEntries
 from caching.tiers.local import Entry, LocalTier
-from caching.tiers.quotas import Holder, Quotas
+from caching.tiers.quotas import FOLDED, LARGE, ORG, SMALL, Holder, Quotas
 from tests.caching.tiers.entries import check_invariants, put
 from tests.caching.tiers.tenants import SMALL_ORGS, has, interleaved, put_any, put_large
 from tests.conftest import MovableClock
@@ -119,3 +119,38 @@ def test_at_its_quota_it_looks_at_few_of_others_for_each_that_goes(
     assert tier.evictions == 3000
     # One in seven is its own.
     assert looked_at < 10 * 3000
+
+
+@pytest.mark.parametrize(
+    ("held", "kinds"),
+    [
+        ((8, 2, 0), [FOLDED, SMALL, FOLDED]),
+        # A few records among many of others are not looked for.
+        ((1, 9, 0), [SMALL, FOLDED]),
+        ((3, 2, 6), [LARGE, FOLDED, SMALL, FOLDED, LARGE]),
+        ((3, 3, 4), [FOLDED, SMALL, FOLDED, LARGE]),
+        ((0, 0, 4), [LARGE, LARGE]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("in_bytes", [False, True])
+def test_what_it_has_more_of_is_looked_for_first(held: tuple[int, ...], kinds: list[int], in_bytes: bool) -> None:
+    holder = Holder(ORG, "huge", 900 if in_bytes else 10**6, 100 if in_bytes else 1)
+
+    for kind, count in enumerate(held):
+        holder.add(kind, count, count * 1000)
+
+    assert list(holder.kinds_to_evict()) == kinds
+
+
+def test_a_hand_whose_entry_has_come_back_as_another_kind_begins_anew(make_tier: MakeTier) -> None:
+    tier = make_tier(share=0.5)
+    large = [put(tier, number, org="huge") for number in range(5)]
+    small = put(tier, 100, org="huge", may_fold=True)
+    holder = Holder(ORG, "huge", 1, 1)
+    holder.hands[LARGE] = small.key
+
+    assert holder.victim(LARGE, tier._large, tier.entries, None) is large[0]
+    assert holder.hands == {LARGE: large[1].key}
+    assert holder.victim(SMALL, tier._small, tier.entries, None) is small
+    assert holder.hands == {LARGE: large[1].key}
