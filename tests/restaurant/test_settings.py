@@ -13,7 +13,8 @@ _SHOW = """
 import json, os
 from restaurant import settings
 names = (
-    "DEBUG", "CACHES", "CACHING", "DATABASES", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE"
+    "DEBUG", "CACHES", "CACHING", "DATABASES", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE",
+    "SECURE_REDIRECT_EXEMPT"
 )
 print(json.dumps({name: getattr(settings, name) for name in names}
     | {"proxy": getattr(settings, "SECURE_PROXY_SSL_HEADER", None), "key": settings.SECRET_KEY}))
@@ -21,7 +22,7 @@ print(json.dumps({name: getattr(settings, name) for name in names}
 
 
 def _run(arguments: list[str], **environment: str) -> str:
-    ours = ("DJANGO_", "REDIS_", "CACHING_PREFIX", "CACHING_WARM")
+    ours = ("DJANGO_", "REDIS_", "CACHING_PREFIX", "CACHING_WARM", "CACHING_METRICS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     secret = {"DJANGO_SECRET_KEY": "k" * 25 + "0123456789abcdefghijklmnopqrstuvwxyz", "PYTHONWARNINGS": "default"}
     done = subprocess.run(
@@ -50,6 +51,16 @@ def test_without_https_nothing_is_redirected_or_kept_from_browsers() -> None:
     assert (settings["SECURE_SSL_REDIRECT"], settings["SESSION_COOKIE_SECURE"]) == (False, False)
     assert settings["SECURE_HSTS_SECONDS"] == 0
     assert (settings["DEBUG"], settings["proxy"]) == (False, None)
+
+
+def test_monitoring_is_trusted_by_network_and_then_asks_by_plain_http() -> None:
+    assert _settings()["CACHING"]["METRICS_NETWORKS"] == []
+    assert _settings()["SECURE_REDIRECT_EXEMPT"] == ["^health/"]
+
+    settings = _settings(CACHING_METRICS_NETWORKS="10.0.0.0/8,192.0.2.7")
+
+    assert settings["CACHING"]["METRICS_NETWORKS"] == ["10.0.0.0/8", "192.0.2.7"]
+    assert settings["SECURE_REDIRECT_EXEMPT"] == ["^health/", "^metrics$"]
 
 
 def test_a_proxy_is_believed_only_where_there_is_one() -> None:
