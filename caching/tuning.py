@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from caching.conf import REGION_OPTIONS, conf
 from caching.errors import CachingError
@@ -91,7 +91,7 @@ class Tuned:
     @property
     def ttl_bounds(self) -> Bounds | None:
         """Seconds for both tiers, as the settings or the declaration say; None: they follow the declared times."""
-        given: Mapping[str, Any] = conf.REGIONS.get(self.name) or {}
+        given: Mapping[str, Bounds | None] = conf.REGIONS.get(self.name) or {}
         return given.get("ttl_bounds", self._ttl_bounds)
 
     def bounds_of(self, declared: float) -> Bounds:

@@ -125,7 +125,7 @@ def _with_bill(day: _Day, at: float, order: int | None) -> Iterator[Look]:
 def _guests(day: _Day) -> Iterator[Look]:
     ready = {write.order: write.at for write in day.writes if write.kind == Status.READY}
     for write in day.writes:
-        if write.kind == Status.CONFIRMED and write.order in ready and write.order % 2:
+        if write.kind == Status.CONFIRMED and write.order in ready and write.order is not None and write.order % 2:
             yield from (
                 Look(at, "order", order=write.order) for at in day.every(100, 200, write.at, ready[write.order])
             )

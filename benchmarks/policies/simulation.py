@@ -105,9 +105,10 @@ def simulate(policy: str, options: Mapping[str, Any], plan: Plan) -> Outcome:
         **settings.CACHING,
         "REDIS_ALIAS": None,
         "BACKGROUND": False,
-        # Neither the database queries of the auditor nor history are those of a policy.
+        # What is read and written for operators is no policy's.
         "AUDIT_RATE": 0.0,
         "HISTORY": None,
+        "HOT_KEYS": 0,
         **options,
     }
     clock = _Time(0.0)
