@@ -95,7 +95,7 @@ def host_file() -> Finding:
     if stamps is None:
         text = "Local memory is off: no file can be shared by the processes of this host."
         return Finding("local memory", "degraded", text)
-    return Finding("local memory", "fine", "Local memory is in use.")
+    return Finding("local memory", "fine", "The processes of this host share their file.")
 
 
 # --- all --------------------------------------------------------------------------------------------------------------

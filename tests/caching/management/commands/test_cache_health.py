@@ -28,7 +28,7 @@ def test_if_all_is_fine_it_ends_with_0() -> None:
     code, said = ended()
 
     assert code == 0
-    assert said.splitlines()[0] == "fine      local memory: Local memory is in use."
+    assert said.splitlines()[0] == "fine      local memory: The processes of this host share their file."
 
 
 def test_if_the_site_is_slower_it_ends_with_2(redis_down: None) -> None:
