@@ -57,7 +57,7 @@ class CacheRegionAdmin(admin.ModelAdmin):
         return [
             path("", wrap(self.changelist_view), name="caching_cacheregion_changelist"),
             path("live/", wrap(self.live_view), name="caching_cacheregion_live"),
-            path("history/", wrap(self.history_view), name="caching_cacheregion_history"),
+            path("history/", wrap(self.past_view), name="caching_cacheregion_history"),
             path("organisations/", wrap(self.organisations_view), name="caching_cacheregion_organisations"),
             path("clear/", wrap(self.clear_view), name="caching_cacheregion_clear"),
             path("warm/", wrap(self.warm_view), name="caching_cacheregion_warm"),
@@ -74,7 +74,7 @@ class CacheRegionAdmin(admin.ModelAdmin):
         return JsonResponse(live(_scope(request)))
 
     @method_decorator(require_GET)
-    def history_view(self, request: HttpRequest) -> HttpResponse:
+    def past_view(self, request: HttpRequest) -> HttpResponse:
         """Answer with what the caches did in the last quarter of an hour, day or month, over all servers."""
         self._require(request, "view")
         return JsonResponse(past(request.GET.get("step", "")))
@@ -179,8 +179,8 @@ class CacheRegionAdmin(admin.ModelAdmin):
 
 
 def _scope(request: HttpRequest) -> Reported:
-    asked = request.GET.get("scope", "")
-    return asked if asked in SCOPES else "fleet"
+    asked = request.GET.get("scope")
+    return next((scope for scope in SCOPES if scope == asked), "fleet")
 
 
 @admin.register(CacheEvent)

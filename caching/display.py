@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
 
+from caching.consistency import consistency
 from caching.reporting import CacheReport, HostReport, RegionReport
 from caching.stats import COUNTERS, describe
 
@@ -66,7 +67,8 @@ def value_count(count: int) -> str:
 
 def rate(per_second: float) -> str:
     """Return a number of reads per second in few digits."""
-    return f"{per_second:,.0f}/s" if per_second >= 100 else f"{per_second:.1f}/s"
+    places = 0 if per_second >= 100 else 1 if per_second >= 1 else 2
+    return f"{per_second:,.{places}f}/s"
 
 
 def health(report: CacheReport) -> list[str]:
@@ -184,13 +186,16 @@ def host_row(host: HostReport) -> dict[str, str]:
 
 def total_row(numbers: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """Return what `region_row` does, of all regions together, which have no target and no time to live in common."""
-    statistics = describe({name: sum(each[name] for each in numbers.values()) for name in COUNTERS})
+    sums = {name: sum(each[name] for each in numbers.values()) for name in COUNTERS}
+    statistics = describe(sums)
     return {
         "name": "",
         "label": "All regions",
         **_figures(statistics),
         "target": _NOTHING,
         "is_low": False,
+        "consistency": consistency(sums).sentence,
+        "is_inconsistent": sums["violations"] > 0,
         "local_ttl": _NOTHING,
         "redis_ttl": _NOTHING,
         "more": _more(statistics),

@@ -188,7 +188,7 @@ def test_what_is_rare_is_told_where_it_happened() -> None:
     assert region_row(cache_report().region("menu"))["more"] == []
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.04, "0.0/s"), (12.34, "12.3/s"), (1234.5, "1,234/s")])
+@pytest.mark.parametrize(("value", "text"), [(0.04, "0.04/s"), (12.34, "12.3/s"), (1234.5, "1,234/s")])
 def test_rates_have_few_digits(value: float, text: str) -> None:
     assert rate(value) == text
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from django.db.models import QuerySet
 from django.test import Client
 
-from caching.models import CacheEvent
+from caching.fleet import HostFigures
+from caching.models import CacheEvent, CacheUsage
 from caching.runtime import runtime
 from caching.series import MEASURES
 from tests.caching.operators import CLEAR, VIEW, WARM, operator, shop_of
@@ -90,8 +92,6 @@ def test_the_past_is_told_by_the_step_asked_for(asked_for: str, step: str) -> No
 
 
 def test_the_past_has_what_history_keeps() -> None:
-    from caching.models import CacheUsage
-
     minute = int(runtime.clock.wall() // 60) - 2
     measured = {**dict.fromkeys(MEASURES, 0), "local_hits": 3, "misses": 1}
     CacheUsage.objects.create(step="minute", host="h", start=minute, region="shop", org="", **measured)
@@ -137,3 +137,29 @@ def test_nothing_is_made_by_looking() -> None:
     asked("live/", VIEW)
 
     assert not QuerySet(CacheEvent).exists()
+
+
+def test_other_servers_are_told_of_once_there_are_any(redis: Any) -> None:
+    client = Client()
+    client.force_login(operator(VIEW))
+    alone = client.get(PAGE).content.decode()
+    other = HostFigures(id="other", host="till-2", process=7, at=runtime.clock.wall(), numbers={"shop": {"misses": 3}})
+    redis.hset("fa:fleet", other.id, msgspec.json.encode(other))
+
+    both = client.get(PAGE).content.decode()
+
+    assert 'data-shown-field="hosts/1" hidden' in alone
+    assert 'data-shown-field="hosts/1" hidden' not in both
+    assert "<td>till-2</td>" in both
+    assert client.get(PAGE + "live/").json()["total"]["misses"] == "3"
+
+
+def test_old_values_that_the_auditor_saw_are_an_alarm() -> None:
+    cached.shop.counters.audited = 10
+    cached.shop.counters.violations = 1
+
+    live = asked("live/", VIEW)
+
+    assert live["regions"]["shop"]["is_inconsistent"]
+    assert live["total"]["is_inconsistent"]
+    assert not live["regions"]["menu"]["is_inconsistent"]

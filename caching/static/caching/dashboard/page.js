@@ -43,6 +43,9 @@ function entry(label, text) {
 function showChosen() {
   const row = rowOf(chooser.value);
   for (const element of document.querySelectorAll("[data-of-region]")) put(element, row[element.dataset.ofRegion]);
+  for (const element of document.querySelectorAll("[data-low-of-region]")) {
+    element.classList.toggle("low", row[element.dataset.lowOfRegion]);
+  }
   at("caches-more").replaceChildren(...row.more.map(([label, text]) => entry(label, text)));
 }
 
@@ -72,6 +75,9 @@ function show() {
     cell.classList.toggle("low", low);
     const verdict = cell.querySelector(".caches-verdict");
     if (verdict) put(verdict, low ? "below" : "target");
+  }
+  for (const element of document.querySelectorAll("[data-shown-field]")) {
+    element.hidden = !find(element.dataset.shownField);
   }
   document.querySelectorAll("[data-list]").forEach(showList);
   showChosen();
