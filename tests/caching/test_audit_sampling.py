@@ -57,7 +57,8 @@ def looked(auditor: Auditor) -> list[Key]:
 
 
 def batch(hits: dict[LocalKey, float], found: dict[LocalKey, int] | None = None, *, seconds: float = 1.0) -> Batch:
-    return Batch(seconds=seconds, hits=hits, found=found or {}, missed={}, written={}, widened={})
+    nothing: dict[str, Any] = {name: {} for name in Batch.__struct_fields__}
+    return Batch(**{**nothing, "seconds": seconds, "hits": hits, "found": found or {}})
 
 
 def shops(count: int, hits: float = 1.0) -> dict[LocalKey, float]:

@@ -20,7 +20,7 @@ _READS: Final = 200
 _WRITES: Final = 20
 _HITS: Final = 100
 _FAR_HITS: Final = 20
-_AUDITS: Final = 50
+_AUDITS: Final = 10
 _ACTS: Final = 3
 
 
