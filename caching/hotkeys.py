@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, router
+from django.db import DEFAULT_DB_ALIAS, router
 
 from caching.conf import conf
 from caching.keys import Key, parts_of
+from caching.loading import load_keys
 from caching.logs import logger
 from caching.models import HotKey
 from caching.observer import Consumer
 from caching.registry import registry
 from caching.rows import batches
 from caching.runtime import runtime
-from caching.steps import drive
 from caching.transactions import atomic
 
 __all__ = ["HotKeys", "hot_keys", "hot_keys_load"]
@@ -130,27 +130,8 @@ def hot_keys_load(*, regions: Sequence[str] = (), orgs: Sequence[str] = ()) -> d
     for key in hot_keys(regions=regions, orgs=orgs):
         by_region.setdefault(key.region, []).append(key)
     for region, keys in by_region.items():
-        loaded[region] = sum(_load(keys[start : start + _BATCH]) for start in range(0, len(keys), _BATCH))
+        loaded[region] = sum(load_keys(keys[start : start + _BATCH]) for start in range(0, len(keys), _BATCH))
     return loaded
-
-
-def _load(keys: list[Key]) -> int:
-    region = registry.get(keys[0].region)
-    try:
-        drive(region.read(keys, counted=False))
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        if len(keys) == 1:
-            # A loader may refuse what it accepted when the list was written; the others are none the worse.
-            logger.debug(
-                "A hot key of region %(region)s was passed over: %(error)s",
-                {"region": region.name, "error": error},
-                extra={"event": "hot_key_passed_over"},
-            )
-            return 0
-        return sum(_load([key]) for key in keys)
-    return len(keys)
 
 
 def _busiest(most: int) -> Iterable[tuple[_Row, float]]:

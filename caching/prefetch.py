@@ -14,13 +14,13 @@ from caching.activity import Batch
 from caching.conf import conf
 from caching.following import Follows
 from caching.keys import Key
+from caching.loading import load_keys
 from caching.observer import Consumer
 from caching.odds import Odds, Subject
 from caching.registry import registry
 from caching.rhythm import expected_reads
 from caching.runtime import runtime
 from caching.stamps import Slots, slots_of
-from caching.steps import drive
 from caching.tiers.local import Entry, LocalKey, LocalTier
 
 if TYPE_CHECKING:
@@ -179,20 +179,13 @@ class Prefetcher(Consumer):
         missing = sorted((key for key in keys if _entry(key, tier, now) is None), key=_where)
         if missing:
             self._spent.append((now, len(missing)))
-        failure: Exception | None = None
         for (name, alias), some in groupby(missing, key=_where):
             region, local_keys = registry.get(name), list(some)
-            try:
-                drive(region.read([Key(name, org, parts, alias) for _, _, org, *parts in local_keys], counted=False))
-            except Exception as error:
-                # One region's trouble is not the others'.
-                failure = error
+            load_keys([Key(name, org, parts, alias) for _, _, org, *parts in local_keys])
             for key in local_keys:
                 entry = _entry(key, tier, tier.now())
                 if entry is not None:
                     self._foresee(region, key, entry)
-        if failure is not None:
-            raise failure
 
     def _foresee(self, region: Region[Any], key: LocalKey, entry: Entry) -> None:
         # The first hit is no plain one, and so it is noticed.

@@ -382,8 +382,13 @@ class Region(Tuned, Generic[S]):
         clear(self.name, org)
 
     def warm(self, orgs: Sequence[str] | None = None, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[int]:
-        """Load what the region declares as hot, for these organisations or all; yields how many keys each batch had."""
+        """Load what the region declares as hot, for these organisations or all; yields how many each batch has loaded.
+
+        What the loader refuses is passed over.
+        """
+        # Imported here: it reads regions.
+        from caching.loading import load_keys
+
         names = iter(self.warm_keys(orgs, using)) if self.warm_keys else iter(())
         while batch := list(islice(names, _WARM_BATCH)):
-            drive(self.read([Key(self.name, org, parts, using) for org, *parts in batch], counted=False))
-            yield len(batch)
+            yield load_keys([Key(self.name, org, parts, using) for org, *parts in batch])
