@@ -39,8 +39,6 @@ _RARE: Final = {
     "received": "Invalidations received",
     "prefetched": "Loaded before they were asked for",
     "prefetch_hits": "Of these, asked for then",
-    "audited": "Hits compared with the database",
-    "violations": "Of these, older than the last commit",
 }
 
 

@@ -122,6 +122,8 @@ const trends = [...document.querySelectorAll("[data-trend]")].map((element) => [
 function pointsOf(region) {
   const past = kept(history, region);
   if (step !== "minute") return past;
+  // History adds all servers up, whatever the page shows.
+  if (figures.report.scope !== "fleet") return seen.points(region);
   return [...past.filter((point) => point.at <= seen.since), ...seen.points(region)];
 }
 
