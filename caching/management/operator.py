@@ -8,11 +8,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from caching.errors import CachingError
 
-__all__ = ["TARGET_MISSED", "OperatorCommand", "add_targets"]
+__all__ = ["FELL_SHORT", "OperatorCommand", "add_targets"]
 
-#: The exit code of commands that did what they should and found a region below its target; 1 is for those that did not,
-#: 2 for arguments that argparse refuses.
-TARGET_MISSED: Final = 3
+#: The exit code of commands that did what they should and found what should not be, such as a region below its target;
+#: 1 is for those that did not, 2 for arguments that argparse refuses.
+FELL_SHORT: Final = 3
 
 
 def add_targets(parser: CommandParser, verb: str) -> None:

@@ -18,12 +18,11 @@ from rich.table import Table
 from caching.audit import Judge, Verdict
 from caching.consistency import Consistency, consistency
 from caching.keys import Key
-from caching.management.operator import OperatorCommand, add_targets
+from caching.management.operator import FELL_SHORT, OperatorCommand, add_targets
 from caching.regions import Region
 from caching.registry import registry
 from caching.runtime import runtime
 
-_FOUND_OLD: Final = 2
 _LIMIT: Final = 100
 
 _NO_REDIS = (
@@ -49,7 +48,7 @@ class RegionAudit(msgspec.Struct, frozen=True, kw_only=True):
 class Command(OperatorCommand):
     help = (
         "Compare hot values in Redis with the database. What differs is looked at again after "
-        "CACHING['AUDIT_WINDOW_SECONDS'], and evicted if it is old still. Exit code 0: nothing was old; 2: something "
+        "CACHING['AUDIT_WINDOW_SECONDS'], and evicted if it is old still. Exit code 0: nothing was old; 3: something "
         "was; 1: nothing could be compared."
     )
 
@@ -78,7 +77,7 @@ class Command(OperatorCommand):
         else:
             self.stdout.write(_as_table(audits))
         if any(each.consistency.violations for each in audits):
-            sys.exit(_FOUND_OLD)
+            sys.exit(FELL_SHORT)
 
 
 def _audited(region: Region[Any], orgs: list[str], limit: int) -> RegionAudit:

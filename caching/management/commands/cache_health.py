@@ -10,14 +10,14 @@ import msgspec
 from django.core.management.base import CommandParser
 
 from caching.health import State, assess
-from caching.management.operator import OperatorCommand
+from caching.management.operator import FELL_SHORT, OperatorCommand
 
-_EXIT_CODES: Final[dict[State, int]] = {"fine": 0, "failed": 1, "degraded": 2}
+_EXIT_CODES: Final[dict[State, int]] = {"fine": 0, "failed": 1, "degraded": FELL_SHORT}
 
 
 class Command(OperatorCommand):
     help = (
-        "Look whether this host's caches, its database and Redis are well. Ends with 0 if all is fine, 2 if the site "
+        "Look whether this host's caches, its database and Redis are well. Ends with 0 if all is fine, 3 if the site "
         "works and is slower than it could be (Redis away, other hosts not heard, invalidations waiting, local memory "
         "off), and 1 if it does not work."
     )

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from caching.display import milliseconds
-from caching.management.operator import TARGET_MISSED, OperatorCommand
+from caching.management.operator import FELL_SHORT, OperatorCommand
 from caching.periods import moment
 from caching.reports import UsageReport, report
 from caching.tallies import OrgUsage, RegionUsage
@@ -53,7 +53,7 @@ class Command(OperatorCommand):
         write = {"table": self._as_table, "csv": _as_csv, "json": _as_json}[options["format"]]
         self.stdout.write(write(made))
         if made.missed_targets:
-            sys.exit(TARGET_MISSED)
+            sys.exit(FELL_SHORT)
 
     def _as_table(self, made: UsageReport) -> str:
         terminal = self.stdout.isatty()

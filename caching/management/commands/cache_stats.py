@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from caching.display import health
-from caching.management.operator import TARGET_MISSED, OperatorCommand
+from caching.management.operator import FELL_SHORT, OperatorCommand
 from caching.reporting import CacheReport, RegionReport, cache_report
 
 _NUMBERS = ("Requests", "Hit rate", "Target", "Local", "Redis", "Misses", "Access", "Entries", "Memory", "Nines")
@@ -45,7 +45,7 @@ class Command(OperatorCommand):
             json.dumps(msgspec.to_builtins(report), indent=2) if options["json"] else self._as_table(report)
         )
         if options["check"] and any(region.meets_target is False for region in report.regions):
-            sys.exit(TARGET_MISSED)
+            sys.exit(FELL_SHORT)
 
     def _as_table(self, report: CacheReport) -> str:
         whose = {
