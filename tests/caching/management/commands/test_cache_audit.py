@@ -47,11 +47,11 @@ def test_what_is_consistent_is_said_in_a_table(filled: None) -> None:
     assert "none of 2 audited were old: too few to tell" in table
 
 
-def test_a_value_found_old_ends_it_with_2_and_is_evicted(filled: None) -> None:
+def test_a_value_found_old_ends_it_with_3_and_is_evicted(filled: None) -> None:
     rename_unnoticed("tea")
     with pytest.raises(SystemExit) as end:
         audit("--region", "shop")
-    assert end.value.code == 2
+    assert end.value.code == 3
 
     assert cached.shop.get("tea").name == "new"  # type: ignore[union-attr]
     assert "less than 1 nine" not in audit("--region", "shop")

@@ -31,10 +31,10 @@ def test_if_all_is_fine_it_ends_with_0() -> None:
     assert said.splitlines()[0] == "fine      local memory: The processes of this host share their file."
 
 
-def test_if_the_site_is_slower_it_ends_with_2(redis_down: None) -> None:
+def test_if_the_site_is_slower_it_ends_with_3(redis_down: None) -> None:
     code, said = ended()
 
-    assert code == 2
+    assert code == 3
     assert "degraded  redis: Redis is left alone: Redis did not answer" in said
 
 
@@ -47,7 +47,7 @@ def test_if_the_site_does_not_work_it_ends_with_1(redis_down: None, monkeypatch:
     assert "failed    database: The database default does not answer." in said
 
 
-@pytest.mark.parametrize(("why", "code", "state"), [("", 0, "fine"), ("a test", 2, "degraded")])
+@pytest.mark.parametrize(("why", "code", "state"), [("", 0, "fine"), ("a test", 3, "degraded")])
 def test_json_has_all_findings(redis: object, why: str, code: int, state: str) -> None:
     if why:
         runtime.breaker.trip(why)
