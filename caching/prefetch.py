@@ -79,8 +79,8 @@ class Prefetcher(Consumer):
             self._watched.clear()
             return
         now = tier.now()
-        reads = {*batch.hits, *batch.found, *batch.missed}
-        self._judge_reads({*reads, *batch.foreseen})
+        reads = {*batch.hits, *batch.found, *batch.missed, *batch.foreseen}
+        self._judge_reads(reads)
         guesses = {**dict(self._ended(tier, now)), **dict(self._following(reads, tier, now))}
         self._watch(reads, tier, now)
         chances = {key: self._odds.chance(guess) for key, guess in guesses.items()}

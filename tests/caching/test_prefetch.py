@@ -171,6 +171,20 @@ def test_a_key_that_follows_may_have_the_same_parts(prefetcher: Prefetcher, monk
     assert menu.counters.prefetched == 1
 
 
+def test_what_was_foreseen_and_is_read_has_followers_too(following: None) -> None:
+    shop_of("tea", "hot")
+    shop.get("tea")
+    tick()
+    Shop.objects.filter(pk="tea").update(name="cold")
+    tick()
+    assert (shop.counters.prefetched, cached.tally.counters.prefetched) == (1, 1)
+
+    shop.get("tea")
+    tick()
+
+    assert (shop.counters.misses, cached.tally.counters.prefetched) == (1, 2)
+
+
 def test_what_is_there_already_is_not_loaded_and_no_guess(following: None, prefetcher: Prefetcher) -> None:
     shop_of("tea", "hot")
     cached.tally.get("tea", "hot")
