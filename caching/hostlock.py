@@ -39,6 +39,8 @@ class HostLock:
                 fcntl.flock(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
+            except OSError as error:
+                raise HostFileError(f"{self._path} cannot be locked ({error.strerror}).") from error
             self.held = True
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from django.db import connections
@@ -106,9 +107,16 @@ class Observer:
             return True
 
     def start(self) -> None:
-        """Go rounds in a thread."""
-        self._thread = threading.Thread(target=self._run, name="caching-observer", daemon=True)
-        self._thread.start()
+        """Go rounds in a thread, if there may be one more: it is a reader's request that needs one."""
+        thread = threading.Thread(target=self._run, name="caching-observer", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            logger.warning(
+                "Nobody watches what is read: %(error)s", {"error": error}, extra={"event": "observer_not_started"}
+            )
+        else:
+            self._thread = thread
 
     def stop(self) -> None:
         """End the thread, and leave the lead to another process."""
@@ -120,8 +128,17 @@ class Observer:
         self._lock.release()
 
     def _run(self) -> None:
+        failed = False
         while not self._stopping.wait(conf.OBSERVE_SECONDS):
             try:
                 self.tick()
-            finally:
+                failed = False
+            except Exception as error:
+                # It is the last one that would notice: no thread takes its place.
+                if not failed:
+                    logger.warning(
+                        "A round was left out: %(error)s", {"error": error}, extra={"event": "observer_failed"}
+                    )
+                failed = True
+            with suppress(Exception):
                 connections.close_all()

@@ -93,24 +93,33 @@ class Runtime:
 
     def reset(self) -> None:
         """Forget everything that depends on settings; the next use makes it anew."""
-        for region in registry.regions.values():
-            # What was counted stands in the file of statistics, and is inherited from there.
-            region.counters.reset()
         self._displaced = None
-        self._stop_threads()
+        self._stop_threads(self._taken_threads())
         redis: RedisTier | None = self.__dict__.get("redis")
         if redis is not None:
             redis.close()
-        for name in (
-            "stamps", "local", "redis", "breaker", "flights", "statistics", "activity", "usage", "adaptive",
-        ):  # fmt: skip
-            self.__dict__.pop(name, None)
+        # What was counted stands in the file of statistics then, and is inherited from there.
+        if "statistics" in self.__dict__:
+            self.statistics.share()
+        with self._lock:
+            # Other threads go on, and may have begun to watch what is given up here.
+            late = self._taken_threads()
+            for region in registry.regions.values():
+                region.counters.reset()
+            for name in (
+                "stamps", "local", "redis", "breaker", "flights", "statistics", "activity", "usage", "adaptive",
+            ):  # fmt: skip
+                self.__dict__.pop(name, None)
+        self._stop_threads(late)
 
-    def _stop_threads(self) -> None:
-        for name in ("observer", "listener", "relay", "refresher"):
-            worker = self.__dict__.pop(name, None)
-            if worker is not None:
-                worker.stop()
+    def _taken_threads(self) -> list[Any]:
+        taken = [self.__dict__.pop(name, None) for name in ("observer", "listener", "relay", "refresher")]
+        return [worker for worker in taken if worker is not None]
+
+    @staticmethod
+    def _stop_threads(workers: list[Any]) -> None:
+        for worker in workers:
+            worker.stop()
 
     def trust(self, local: LocalTier) -> bool:
         """Look whether the host still shares our stamps, and whether we still hear of other hosts' changes.
@@ -211,7 +220,7 @@ class Runtime:
 
     def at_exit(self) -> None:
         """Leave the last counts to the other processes, and no thread behind."""
-        self._stop_threads()
+        self._stop_threads(self._taken_threads())
         if "statistics" in self.__dict__:
             self.statistics.share()
         if "usage" in self.__dict__:

@@ -151,3 +151,81 @@ def test_a_child_watches_for_itself(start: Callable[..., Any]) -> None:
         pipe.send(len(runtime.activity.missed))
 
     assert start(watch).receive() == 0
+
+
+# --- trouble ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def busy(settings: Settings) -> None:
+    settings.CACHING = {**settings.CACHING, "BACKGROUND": True, "OBSERVE_SECONDS": 0.001}
+
+
+def test_a_read_needs_no_thread_that_cannot_be_started(
+    busy: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with caplog.at_level(logging.WARNING, "caching"):
+        runtime.statistics.share_soon()
+        runtime.statistics._share_again = 0.0
+        runtime.statistics.share_soon()
+
+    assert len(caplog.records) == 1
+
+
+def test_a_round_that_fails_as_a_whole_is_said_once_and_not_the_last(
+    busy: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds, enough = [], threading.Event()
+
+    def fail(observer: Observer) -> None:
+        rounds.append(observer)
+        if len(rounds) == 3:
+            enough.set()
+        raise ValueError
+
+    monkeypatch.setattr(Observer, "tick", fail)
+    with caplog.at_level(logging.WARNING, "caching"):
+        assert runtime.observer
+        assert enough.wait(60)
+        runtime.reset()
+
+    assert [record.getMessage() for record in caplog.records] == ["A round was left out: ValueError"]
+
+
+def test_where_nothing_can_be_locked_every_process_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    witness = Witness()
+    watching(witness).tick()
+
+    assert witness.led == 1
+
+
+def test_no_observer_outlives_a_change_of_settings_during_which_others_read(busy: None) -> None:
+    class Reader(Consumer):
+        def stop(self) -> None:
+            # As another thread's request does, at this moment of all.
+            runtime.statistics._share_again = 0.0
+            runtime.statistics.share_soon()
+
+    runtime.observer.consumers = [Reader()]
+    runtime.reset()
+
+    assert not {"observer", "usage", "statistics"} & runtime.__dict__.keys()
+    assert not any(thread.name == "caching-observer" for thread in threading.enumerate())
+
+
+def test_changed_settings_lose_no_counts() -> None:
+    shop.counters.misses = 5
+    runtime.statistics.share()
+    shop.counters.misses = 8
+
+    runtime.reset()
+
+    assert runtime.statistics.host()["shop"]["misses"] == 8
