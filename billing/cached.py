@@ -16,7 +16,6 @@ from caching import Follows, On, Region, Snapshot
 from orders.cached import OrderSnapshot
 from orders.models import Order, OrderLine
 from orders.selectors import order_refs_active
-from orders.statuses import PAYABLE, Status
 from restaurant.money import money_quantize
 from restaurant.profiles.cached import hot_org_ids
 from restaurant.profiles.models import BusinessProfile
@@ -136,16 +135,12 @@ def _balances(names: Sequence[tuple[str, str]], *, using: str) -> dict[tuple[str
     }
 
 
-# What is still being cooked nobody pays for yet.
-_ASKED_FOR: Final = frozenset({*PAYABLE, Status.PAID})
-
-
-def _bill_after(order: OrderSnapshot) -> tuple[UUID] | None:
-    return (order.id,) if order.status in _ASKED_FOR else None
-
-
 def _balance_after(order: OrderSnapshot) -> tuple[str] | None:
-    return (order.customer_phone,) if order.status in _ASKED_FOR and order.customer_phone else None
+    return (order.customer_phone,) if order.customer_phone else None
+
+
+def _status(order: OrderSnapshot) -> str:
+    return order.status
 
 
 def _hot_bills(orgs: Sequence[str] | None, using: str) -> Iterator[tuple[str, UUID]]:
@@ -184,8 +179,8 @@ bill_total = Region(
         _RULES,
     ],
     warm=_hot_bills,
-    # Whoever looks at an order that is done is about to ask what it costs ...
-    follows=[Follows("order", parts=_bill_after)],
+    # Whoever looks at an order may be about to ask what it costs: rarely while it is cooked ...
+    follows=[Follows("order", context=_status)],
     label="Bill totals",
     money=True,
     target=0.80,
@@ -226,7 +221,7 @@ customer_balance = Region(
     ],
     warm=_hot_balances,
     # ... and what the customer owes besides.
-    follows=[Follows("order", parts=_balance_after)],
+    follows=[Follows("order", parts=_balance_after, context=_status)],
     label="Customer balances",
     money=True,
     personal=True,

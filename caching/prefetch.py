@@ -89,7 +89,10 @@ class Prefetcher(Consumer):
         self._load(list(self._next_prepared(self._left(now))), tier, now)
 
     def chance(self, kind: str, region: str, org: str) -> float:
-        """Return the chance that a guess of that kind (stale, expired, after, hour) comes true, as it is known now."""
+        """Return the chance, as it is known now, that a guess of that kind comes true.
+
+        Kinds are `stale`, `expired`, `hour`, and `after`, with the context behind it if there is one.
+        """
         return self._odds.chance((kind, region, org))
 
     # --- judging ------------------------------------------------------------------------------------------------------
@@ -135,13 +138,25 @@ class Prefetcher(Consumer):
         for key in reads:
             for region, each in follows:
                 if each.region == key[0] and _allows(region.name):
-                    follower = _follower(key, region.name, each, tier)
-                    if follower is not None and follower not in self._watched and not _entry(follower, tier, now):
-                        guess = ("after", region.name, key[2])
+                    follower, context = _follower(key, region.name, each, tier)
+                    guess = (f"after {context}".rstrip(), region.name, key[2])
+                    if follower is not None and self._may_guess(follower, guess, tier, now):
                         slots = slots_of(Key(region.name, key[2], follower[3:], key[1]))
                         ends = now + region.local_ttl
                         self._remember(follower, _Watched(slots, tier.stamps.note(slots), ends, guess))
                         yield follower, guess
+
+    def _may_guess(self, key: LocalKey, guess: Subject, tier: LocalTier, now: float) -> bool:
+        if _entry(key, tier, now) is not None:
+            return False
+        before = self._watched.get(key)
+        if before is None:
+            return True
+        if before.guess is None or before.guess == guess or not before.guess[0].startswith("after"):
+            return False
+        # The context has changed, and nobody has asked before it did.
+        self._odds.judge(before.guess, came_true=False)
+        return True
 
     def _remember(self, key: LocalKey, watched: _Watched) -> None:
         self._watched[key] = watched
@@ -219,10 +234,14 @@ def _watched(entry: Entry) -> _Watched:
     )
 
 
-def _follower(key: LocalKey, region: str, follows: Follows, tier: LocalTier) -> LocalKey | None:
-    if follows.parts is None:
-        return (region, *key[1:])
+def _follower(key: LocalKey, region: str, follows: Follows, tier: LocalTier) -> tuple[LocalKey | None, str]:
+    """Return the key that follows, and in what context."""
+    if follows.parts is None and follows.context is None:
+        return (region, *key[1:]), ""
     entry = tier.entries.get(key)
     snapshot = registry.get(key[0]).value(entry) if entry is not None else None
-    parts = follows.parts(snapshot) if snapshot is not None else None
-    return None if parts is None else (region, key[1], key[2], *parts)
+    if snapshot is None:
+        return None, ""
+    parts = key[3:] if follows.parts is None else follows.parts(snapshot)
+    context = "" if follows.context is None else follows.context(snapshot)
+    return (None if parts is None else (region, key[1], key[2], *parts)), context

@@ -185,6 +185,38 @@ def test_what_was_foreseen_and_is_read_has_followers_too(following: None) -> Non
     assert (shop.counters.misses, cached.tally.counters.prefetched) == (1, 2)
 
 
+def test_in_another_context_it_is_guessed_anew(prefetcher: Prefetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    follows = Follows("shop", parts=lambda found: ("hot",), context=lambda found: found.name)
+    monkeypatch.setattr(cached.tally, "follows", (follows,))
+    prefetcher._odds.judge(("after early", "tally", "tea"), came_true=False)
+    shop_of("tea", "early")
+    shop.get("tea")
+    tick()
+    assert cached.tally.counters.prefetched == 0
+
+    rename(name="late")
+    shop.get("tea")
+    tick()
+
+    assert cached.tally.counters.prefetched == 1
+    assert prefetcher.chance("after early", "tally", "tea") == pytest.approx(1 / 4), "nobody had asked by then"
+    cached.tally.get("tea", "hot")
+    tick()
+    assert prefetcher.chance("after late", "tally", "tea") > 0.5
+
+
+def test_in_the_same_context_one_guess_is_made(prefetcher: Prefetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    follows = Follows("shop", parts=lambda found: ("hot",), context=lambda found: "same")
+    monkeypatch.setattr(cached.tally, "follows", (follows,))
+    prefetcher._odds.judge(("after same", "tally", "tea"), came_true=False)
+    shop_of("tea")
+    for number in range(3):
+        rename(name=f"name {number}")
+        shop.get("tea")
+        tick()
+    assert prefetcher.chance("after same", "tally", "tea") == pytest.approx(1 / 3)
+
+
 def test_what_is_there_already_is_not_loaded_and_no_guess(following: None, prefetcher: Prefetcher) -> None:
     shop_of("tea", "hot")
     cached.tally.get("tea", "hot")
