@@ -20,7 +20,7 @@ from django.conf import settings
 from caching.conf import conf
 from caching.errors import HostFileError, HostFileForeign
 
-__all__ = ["BLOCKS", "HEADER_BYTES", "HostFile", "boot_id", "host_file_path"]
+__all__ = ["BLOCKS", "HEADER_BYTES", "HostFile", "boot_id", "databases", "host_file_path", "is_among"]
 
 HEADER_BYTES: Final = 4096
 BLOCKS: Final = 1024
@@ -31,15 +31,26 @@ _HEADER: Final = struct.Struct("=8s8s16s")
 #: Where the header has a byte for each block that was ever claimed, so that a scan stops at the last. Bytes, not their
 #: number: two processes that claim at once would overwrite each other's.
 _CLAIMED: Final = slice(64, 64 + BLOCKS)
+#: Where it has what tells it from every other file: two containers may give theirs the same place and the same inode.
+_TOKEN: Final = slice(32, 48)
+
+
+def databases() -> list[tuple[str, str, str, str, str]]:
+    """Return alias, engine, host, port and name of each database, as they are now: a test run has others meanwhile."""
+    return sorted(
+        (alias, str(db.get("ENGINE")), str(db.get("HOST", "")), str(db.get("PORT", "")), str(db.get("NAME")))
+        for alias, db in settings.DATABASES.items()
+    )
+
+
+def is_among(earlier: list[tuple[str, str, str, str, str]]) -> bool:
+    """Whether all these databases are still the ones of their aliases; others may have come."""
+    return set(earlier) <= set(databases())
 
 
 def host_file_path(kind: str) -> Path:
     """Return where the host's file of that kind lies: one for each set of databases and prefix."""
-    databases = sorted(
-        (alias, str(db.get("ENGINE")), str(db.get("HOST", "")), str(db.get("PORT", "")), str(db.get("NAME")))
-        for alias, db in settings.DATABASES.items()
-    )
-    which = blake2b(repr((databases, conf.PREFIX)).encode(), digest_size=10).hexdigest()
+    which = blake2b(repr((databases(), conf.PREFIX)).encode(), digest_size=10).hexdigest()
     shared_memory = Path("/dev/shm")  # noqa: S108 -- opened with O_NOFOLLOW, mode 0600, and its owner checked
     folder = conf.STAMPS_DIR or (shared_memory if os.access(shared_memory, os.W_OK) else tempfile.gettempdir())
     return Path(folder) / f"fast-access-{which}.{kind}"
@@ -113,7 +124,8 @@ class HostFile:
 
     def _make(self, fill: bytes) -> None:
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        header = _HEADER.pack(_MAGIC, self._layout, boot_id()).ljust(HEADER_BYTES, b"\0")
+        header = _HEADER.pack(_MAGIC, self._layout, boot_id()).ljust(_TOKEN.start, b"\0")
+        header = (header + secrets.token_bytes(16)).ljust(HEADER_BYTES, b"\0")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
@@ -151,6 +163,11 @@ class HostFile:
                 self.view[_CLAIMED.start + block] = 1
                 return block
         raise HostFileError(f"All {BLOCKS} blocks of {self.path} are held: too many processes, or keys being written.")
+
+    @property
+    def token(self) -> str:
+        """What this file and no other one has, as long as there is one."""
+        return self.view[_TOKEN].hex()
 
     @property
     def claims(self) -> memoryview:

@@ -11,6 +11,7 @@ from django.db import connections
 from caching.activity import Batch
 from caching.conf import conf
 from caching.errors import HostFileError
+from caching.hostfile import databases, is_among
 from caching.hostlock import HostLock
 from caching.logs import logger
 from caching.runtime import runtime
@@ -43,7 +44,8 @@ class Observer:
         self.consumers: list[Consumer] = self._make_consumers()
         #: Whether this process is the one of its host that leads.
         self.leads = False
-        self._lock = HostLock("observer", runtime.clock)
+        self._databases = databases()
+        self._lock = HostLock(f"observer-{runtime.statistics.release}", runtime.clock)
         self._complaints: set[Consumer] = set()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -74,13 +76,16 @@ class Observer:
         return next(each for each in self.consumers if isinstance(each, kind))
 
     def tick(self) -> None:
-        """Hand what happened since the last time to all consumers."""
+        """Hand what happened since the last time to all consumers; nothing while a test run has other databases."""
+        if not is_among(self._databases):
+            return
         with self._turn:
             batch = runtime.activity.take()
             self.leads = self._takes_lead()
             for consumer in self.consumers:
                 self._guarded(consumer, batch)
-            runtime.statistics.share_soon()
+            # Not `share_soon`, which would wake an observer once this one is stopped.
+            runtime.statistics.share()
 
     def _guarded(self, consumer: Consumer, batch: Batch) -> None:
         try:
@@ -119,13 +124,19 @@ class Observer:
             self._thread = thread
 
     def stop(self) -> None:
-        """End the thread, and leave the lead to another process."""
+        """End the thread, and leave the lead to another process; waits no longer than two seconds."""
         self._stopping.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is None or self._thread is threading.current_thread():
+            self._put_away()
+        else:
+            # The thread puts away: what hangs, at a database for instance, must not keep the process from its end.
             self._thread.join(_PATIENCE_SECONDS)
-        for consumer in self.consumers:
-            consumer.stop()
         self._lock.release()
+
+    def _put_away(self) -> None:
+        consumers, self.consumers = self.consumers, []
+        for consumer in consumers:
+            consumer.stop()
 
     def _run(self) -> None:
         failed = False
@@ -142,3 +153,7 @@ class Observer:
                 failed = True
             with suppress(Exception):
                 connections.close_all()
+        try:
+            self._put_away()
+        finally:
+            connections.close_all()

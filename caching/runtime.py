@@ -94,7 +94,9 @@ class Runtime:
     def reset(self) -> None:
         """Forget everything that depends on settings; the next use makes it anew."""
         self._displaced = None
-        self._stop_threads(self._taken_threads())
+        # What is stopped may be reading, and so make the next one.
+        while workers := self._taken_threads():
+            self._stop_threads(workers)
         redis: RedisTier | None = self.__dict__.get("redis")
         if redis is not None:
             redis.close()
@@ -193,10 +195,10 @@ class Runtime:
         if now >= entry.until:
             entry.until = entry.expires
             region, alias, org, *parts = key
-            if entry.foreseen:
-                entry.foreseen = False
-                registry.get(region).counters.prefetch_hits += 1
-                self.activity.foreseen.append(key)
+            if entry.unasked:
+                registry.get(region).counters.prefetch_hits += entry.foreseen
+                entry.unasked = entry.foreseen = False
+                self.activity.noticed.append(key)
             else:
                 # Chosen to be loaded anew a little before its time, while the others go on hitting it.
                 self.refresher.refresh(registry.get(region), Key(region, org, parts, alias))

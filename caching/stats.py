@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from caching.errors import HostFileError
@@ -106,7 +107,8 @@ class Counters:
 
     @property
     def local_hits(self) -> int:
-        return self._hits_at_end - self.left
+        # Settings that change in the middle of a sample leave one hit too few behind.
+        return max(0, self._hits_at_end - self.left)
 
     @local_hits.setter
     def local_hits(self, hits: int) -> None:
@@ -166,9 +168,11 @@ class Statistics:
         self._block = 0
         self._share_again = 0.0
         self._inherited: list[int] = []
-        names = blake2b(repr((COUNTERS, list(self._regions))).encode(), digest_size=6).hexdigest()
+        #: What tells apart releases that count other things, and so cannot be added up.
+        self.release = blake2b(repr((COUNTERS, list(self._regions))).encode(), digest_size=6).hexdigest()
         try:
-            self._file = HostFile(host_file_path(f"stats-{names}"), layout=b"stats1", size=self._row.size * BLOCKS)
+            path = host_file_path(f"stats-{self.release}")
+            self._file = HostFile(path, layout=b"stats1", size=self._row.size * BLOCKS)
             self._claim(self._file)
         except HostFileError as error:
             self._file = None
@@ -245,10 +249,27 @@ class Statistics:
         """Return the numbers of all other processes that there ever were."""
         return [] if self._file is None else [n for n in range(self._file.claimed_blocks()) if n != self._block]
 
+    def path_of(self, block: int) -> Path:
+        """Return where the process of that number may lay down what goes with its counters.
+
+        Of another file of statistics, as other releases have, it is another place. Raises `HostFileError` without one.
+        """
+        if self._file is None:
+            raise HostFileError("Statistics are of this process alone.")
+        return self._file.path.with_name(f"{self._file.path.name}.{self._file.token[:12]}.usage.{block}")
+
+    def all_paths(self) -> list[Path]:
+        """Return all that lies there, of all processes and releases that there ever were."""
+        if self._file is None:
+            return []
+        which = self._file.path.name.partition(".")[0]
+        return list(self._file.path.parent.glob(f"{which}.*usage.*"))
+
     @property
     def host_id(self) -> str:
         """What tells this host from others, containers of one name included, until it is started anew."""
-        own = "alone" if self._file is None else f"{self._file.path}:{self._file.inode}:{boot_id().hex()}"
+        file = self._file
+        own = "alone" if file is None else f"{file.path}:{file.inode}:{boot_id().hex()}:{file.token}"
         return blake2b(f"{socket.gethostname()}:{own}".encode(), digest_size=8).hexdigest()
 
     def process(self) -> dict[str, dict[str, int]]:

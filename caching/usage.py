@@ -18,7 +18,6 @@ import msgspec
 from caching.activity import Batch
 from caching.adaptive import Lives
 from caching.conf import conf
-from caching.hostfile import host_file_path
 from caching.keys import Key, parts_text
 from caching.logs import logger
 from caching.observer import Consumer
@@ -43,6 +42,10 @@ _SHARE_SECONDS: Final = 2.0
 _MEMORY_SECONDS: Final = 60.0
 # What a process held that has said nothing for so long is gone with it.
 _SILENT_SECONDS: Final = 10.0
+# A counter that was looked at in the middle of a sample is a little smaller the next time.
+_UNSURE: Final = 2
+# What a process laid down that has said nothing for so long is removed, and what it left half written.
+_GONE_SECONDS: Final = 86_400.0
 
 Numbers = dict[str, int]
 
@@ -144,15 +147,18 @@ class Usage(Consumer):
         self._orgs = _Rates(_MOST_ORGS)
         self._share_again = 0.0
         self._complained = False
+        self._statistics = runtime.statistics
         self._inherit()
+        self._tidy()
 
     # --- this process -------------------------------------------------------------------------------------------------
 
     def observe(self, batch: Batch) -> None:
-        reads, now = batch.reads(), runtime.clock.now()
+        reads, now = {key: count for key, count in batch.reads().items() if _is_name(key[2])}, runtime.clock.now()
         self._keys.add(reads.items(), now)
         self._orgs.add(((key[2], count) for key, count in reads.items()), now)
-        minute = self._minutes.setdefault(int(runtime.clock.wall() // 60), {})
+        this_minute = int(runtime.clock.wall() // 60)
+        minute = self._minutes.setdefault(this_minute, {})
         self._count_regions(minute)
         for name, counts in (("local_hits", batch.hits), ("redis_hits", batch.found), ("misses", batch.missed)):
             for key, count in counts.items():
@@ -161,22 +167,27 @@ class Usage(Consumer):
             _add(minute, (key[0], key[2]), "invalidations", count)
         for scope, count in batch.widened.items():
             _add(minute, scope, "invalidations", count)
-        for old in sorted(self._minutes)[:-MINUTES_KEPT]:
-            del self._minutes[old]
+        # On both sides: the clock may have been set back.
+        for other in [each for each in self._minutes if abs(each - this_minute) >= MINUTES_KEPT]:
+            del self._minutes[other]
         if now >= self._share_again:
             self._share_again = now + _SHARE_SECONDS
             self.share()
 
     def _count_regions(self, minute: dict[tuple[str, str], Numbers]) -> None:
-        for region, counted in runtime.statistics.process().items():
+        for region, counted in self._statistics.process().items():
             before = self._counted.get(region, {})
             numbers = minute.setdefault((region, ""), dict.fromkeys(COUNTERS, 0))
             for name, value in counted.items():
                 if name in GAUGES:
                     numbers[name] = value
                     continue
-                # They begin anew when the settings change.
-                numbers[name] += value - before.get(name, 0) if value >= before.get(name, 0) else value
+                more = value - before.get(name, 0)
+                if -_UNSURE <= more < 0:
+                    counted[name] = before[name]
+                else:
+                    # They begin anew when the settings change.
+                    numbers[name] += more if more >= 0 else value
             self._counted[region] = counted
 
     # --- all processes of the host ------------------------------------------------------------------------------------
@@ -205,7 +216,8 @@ class Usage(Consumer):
         keys: dict[str, BusyKey] = {}
         now = runtime.clock.wall()
         for shared in self._everything():
-            faded = math.exp(-max(0.0, now - shared.at) / _MEMORY_SECONDS)
+            # Whose clock was ahead, or ours has been set back: nobody knows how long ago it was.
+            faded = math.exp(-abs(now - shared.at) / _MEMORY_SECONDS)
             for org in shared.orgs:
                 orgs[org.org] = orgs.get(org.org, 0.0) + org.rate * faded
             for key in shared.keys:
@@ -227,8 +239,8 @@ class Usage(Consumer):
 
     def _everything(self) -> Iterator[_Shared]:
         yield self._own()
-        for block in runtime.statistics.others():
-            shared = _read(_path(block))
+        for block in self._statistics.others():
+            shared = _read(self._statistics.path_of(block))
             if shared is not None:
                 yield shared
 
@@ -248,18 +260,26 @@ class Usage(Consumer):
 
     def _inherit(self) -> None:
         # Of a process that has ended and whose number this one has got.
-        block = runtime.statistics.block
-        shared = _read(_path(block)) if block is not None else None
+        block = self._statistics.block
+        shared = _read(self._statistics.path_of(block)) if block is not None else None
         for row in shared.minutes if shared is not None else ():
             self._minutes.setdefault(row.minute, {})[row.region, row.org] = row.numbers
 
+    def _tidy(self) -> None:
+        # Every release, and every start of the machine where the folder outlives it, has files of its own.
+        oldest = runtime.clock.wall() - _GONE_SECONDS
+        for path in self._statistics.all_paths():
+            with suppress(OSError):
+                if path.lstat().st_mtime < oldest:
+                    path.unlink()
+
     def share(self) -> None:
         """Show the other processes of the host what this one has read, now."""
-        block = runtime.statistics.block
+        block = self._statistics.block
         if block is None:
             return
         try:
-            _write(_path(block), _encode(self._own()))
+            _write(self._statistics.path_of(block), _encode(self._own()))
         except OSError as error:
             if not self._complained:
                 self._complained = True
@@ -270,7 +290,15 @@ class Usage(Consumer):
                 )
 
 
+def _is_name(text: str) -> bool:
+    # Organisations and parts come from whoever asks. What is empty stands for the whole region here, and half a
+    # character, which JSON may hold, for nothing that can be written down.
+    return bool(text) and text.isprintable()
+
+
 def _add(minute: dict[tuple[str, str], Numbers], which: tuple[str, str], name: str, count: int) -> None:
+    if not _is_name(which[1]):
+        return
     numbers = minute.setdefault(which, {})
     numbers[name] = numbers.get(name, 0) + count
 
@@ -285,11 +313,8 @@ def _busy_key(local_key: Any, rate: float) -> BusyKey:
     region, alias, org, *parts = local_key
     personal = region not in registry.regions or registry.regions[region].personal
     name = Key(region, org, parts, alias).name
-    return BusyKey(region, org, name, alias, None if personal else parts_text(parts), rate)
-
-
-def _path(block: int) -> Path:
-    return host_file_path(f"usage.{block}")
+    texts = None if personal else parts_text(parts)
+    return BusyKey(region, org, name, alias, texts if texts is None or all(map(_is_name, texts)) else None, rate)
 
 
 def _read(path: Path) -> _Shared | None:

@@ -42,6 +42,14 @@ def test_the_file_is_made_for_its_user_alone_and_filled(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
+def test_every_file_has_a_token_of_its_own_that_all_who_open_it_see(path: Path) -> None:
+    first = opened(path)
+    assert opened(path).token == first.token
+
+    path.unlink()
+    assert opened(path).token != first.token
+
+
 def test_a_second_opening_finds_what_the_first_wrote(path: Path) -> None:
     first, second = opened(path), opened(path, fill=b"ignored")
 

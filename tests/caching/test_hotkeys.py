@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from django.conf import settings as settings_of_django
 from django.db import OperationalError
 from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
@@ -113,6 +115,20 @@ class TestWriting:
         HotKeys().write()
 
         assert [org for _, org, _ in written()] == ["d", "c", "b"]
+
+    def test_a_test_run_that_ends_leaves_the_sites_own_list_alone(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        hot_of_tests = HotKeys()
+        hot_of_tests.lead()
+        read(("shop", "only in tests"))
+        with monkeypatch.context() as afterwards:
+            afterwards.setitem(settings_of_django.DATABASES["default"], "NAME", str(tmp_path / "the site's"))
+            hot_of_tests.stop()
+        assert written() == []
+
+        hot_of_tests.stop()
+        assert written() == [("shop", "only in tests", "[]")]
 
     def test_another_hosts_list_stays_until_it_is_a_week_old(self, clock: MovableClock) -> None:
         hot("menu", host="another")

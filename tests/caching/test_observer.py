@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
+from django.conf import settings as settings_of_django
 from pytest_django.fixtures import Settings
 
 from caching.activity import Batch
@@ -229,3 +230,57 @@ def test_changed_settings_lose_no_counts() -> None:
     runtime.reset()
 
     assert runtime.statistics.host()["shop"]["misses"] == 8
+
+
+def test_what_hangs_keeps_no_process_from_its_end(busy: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, done = threading.Event(), threading.Event()
+
+    class Hung(Consumer):
+        def stop(self) -> None:
+            hangs.set()
+            done.wait(60)
+
+    monkeypatch.setattr("caching.observer._PATIENCE_SECONDS", 0.01)
+    observer = runtime.observer
+    observer.consumers = [Hung()]
+
+    runtime.reset()
+
+    assert hangs.wait(60)
+    assert not done.is_set()
+    done.set()
+    assert observer._thread is not None
+    observer._thread.join(60)
+
+
+def test_a_consumer_may_change_settings_itself(busy: None) -> None:
+    changed = threading.Event()
+
+    class Changer(Witness):
+        def observe(self, batch: Batch) -> None:
+            runtime.reset()
+            changed.set()
+
+    witness = Changer()
+    observer = runtime.observer
+    observer.consumers = [witness]
+
+    assert changed.wait(60)
+    assert observer._thread is not None
+    observer._thread.join(60)
+    assert witness.stopped
+
+
+def test_a_test_run_is_not_watched_in_the_sites_own_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    witness = Witness()
+    observer = watching(witness)
+    observer.tick()
+    monkeypatch.setitem(settings_of_django.DATABASES["default"], "NAME", "another")
+
+    observer.tick()
+    assert len(witness.batches) == 1
+
+    monkeypatch.undo()
+    monkeypatch.setitem(settings_of_django.DATABASES, "a tenant's", {"ENGINE": "x", "NAME": "y"})
+    observer.tick()
+    assert len(witness.batches) == 2, "one more is none of its business"

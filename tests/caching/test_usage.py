@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings as settings_of_django
 from pytest_django.fixtures import Settings
 
 from caching.activity import Batch
@@ -24,7 +26,7 @@ TEA, CAKE = ("shop", "default", "tea"), ("shop", "default", "cake")
 
 
 def seen(**counts: Any) -> Batch:
-    nothing: dict[str, Any] = {name: {} for name in ("hits", "found", "missed", "foreseen", "written", "widened")}
+    nothing: dict[str, Any] = {name: {} for name in ("hits", "found", "missed", "noticed", "written", "widened")}
     return Batch(**{"seconds": 1.0, **nothing, **counts})
 
 
@@ -73,6 +75,43 @@ def test_counters_that_began_anew_count_from_nothing(clock: MovableClock) -> Non
     runtime.usage.observe(seen())
 
     assert rows()["shop", ""]["misses"] == 14
+
+
+def test_a_counter_seen_in_the_middle_of_a_sample_has_not_begun_anew(clock: MovableClock) -> None:
+    for counted in (1_000_001, 1_000_000, 1_000_002):
+        shop.counters.local_hits = counted
+        runtime.usage.observe(seen())
+
+    assert rows()["shop", ""]["local_hits"] == 1_000_002
+
+
+def test_a_clock_that_was_set_back_counts_on(clock: MovableClock) -> None:
+    for _ in range(7):
+        runtime.usage.observe(seen(missed={TEA: 1}))
+        clock.advance(60)
+    clock.advance(-3600)
+    runtime.usage.observe(seen(missed={TEA: 9}))
+
+    assert rows()["shop", "tea"]["misses"] == 9
+
+
+@pytest.mark.parametrize("org", ["", "half \ud800", "two\nlines", "\0"])
+def test_what_is_no_name_is_nobodys_and_hides_nobody(clock: MovableClock, org: str) -> None:
+    shop.counters.misses = 5
+    hostile = ("shop", "default", org)
+    runtime.usage.observe(seen(missed={hostile: 4, TEA: 1}, written={hostile: 2}, widened={("shop", org): 1}))
+
+    assert set(rows()) == {("shop", ""), ("shop", "tea")}
+    assert (rows()["shop", ""]["misses"], rows()["shop", ""]["invalidations"]) == (5, 0)
+    assert [each.org for each in runtime.usage.top().orgs] == ["tea"]
+    assert b"tea" in file_of_this_process().read_bytes()
+
+
+def test_a_part_that_cannot_be_written_down_is_not(clock: MovableClock) -> None:
+    runtime.usage.observe(seen(missed={("dish", "default", "tea", "half \ud800"): 1, TEA: 1}))
+
+    assert {key.parts for key in runtime.usage.top().keys} == {None, ()}
+    assert b"tea" in file_of_this_process().read_bytes()
 
 
 def test_minutes_are_forgotten_after_a_while(clock: MovableClock) -> None:
@@ -189,6 +228,45 @@ def test_a_personal_part_is_in_no_file(clock: MovableClock, monkeypatch: pytest.
     assert b"7700900001" not in file_of_this_process().read_bytes()
 
 
+def test_files_of_former_releases_are_removed_when_they_are_a_day_old(clock: MovableClock) -> None:
+    runtime.usage.share()
+    ours = file_of_this_process()
+    former, half, fresh = (ours.with_name(ours.name.replace(".stats-", ".stats-0") + end) for end in ("", ".ab", "1"))
+    for path, age in ((former, 86_401), (half, 86_401), (fresh, 86_399), (ours, 0)):
+        path.touch()
+        os.utime(path, (clock.wall() - age, clock.wall() - age))
+    runtime.reset()
+
+    assert runtime.usage
+    assert [path.exists() for path in (former, half, fresh, ours)] == [False, False, True, True]
+
+
+def test_another_file_of_statistics_has_another_past(clock: MovableClock) -> None:
+    # As another release has, or who comes after somebody has emptied the folder.
+    runtime.usage.observe(seen(missed={TEA: 1}))
+    Path(str(runtime.statistics._file.path)).unlink()  # type: ignore[union-attr]
+    before = runtime.usage
+    runtime.reset()
+    runtime.usage.observe(seen(missed={TEA: 20}))
+
+    assert rows()["shop", "tea"]["misses"] == 20
+    before.share()
+    assert rows()["shop", "tea"]["misses"] == 20
+
+
+def test_a_test_run_that_ends_writes_into_no_file_of_the_site(
+    clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.usage.observe(seen(missed={TEA: 1}))
+    folder = file_of_this_process().parent
+    before = {path.name for path in folder.iterdir()}
+    monkeypatch.setitem(settings_of_django.DATABASES["default"], "NAME", "the site's")
+
+    runtime.at_exit()
+
+    assert {path.name for path in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b'{"at": "x"}', b"\xff" * 100])
 def test_a_damaged_file_of_another_process_is_passed_over(
     clock: MovableClock, start: Callable[..., Any], content: bytes
@@ -230,6 +308,15 @@ def test_a_full_disk_is_said_once_and_does_no_harm(
 
     assert len(caplog.records) == 1
     assert rows()["shop", "tea"]["misses"] == 2
+
+
+def test_who_spoke_an_hour_ago_by_any_clock_is_busy_no_more(clock: MovableClock, start: Callable[..., Any]) -> None:
+    child = start(_read_much, 6000)
+    child.receive()
+    rate = runtime.usage.top().keys[0].rate
+    clock.advance(-600)
+
+    assert runtime.usage.top().keys[0].rate < rate / 1000
 
 
 def test_without_a_file_of_the_host_each_process_knows_itself(settings: Settings, tmp_path: Path) -> None:
