@@ -12,7 +12,7 @@ from caching.conf import conf
 from caching.errors import RedisUnavailable
 from caching.observer import Consumer
 from caching.runtime import runtime
-from caching.scripts import Command, command
+from caching.scripts import TELL, Command, command
 from caching.stats import COUNTERS
 from caching.usage import BusyKey, BusyOrg
 
@@ -61,7 +61,7 @@ class Fleet(Consumer):
         self._tell_again = now + _TELL_SECONDS
         figures = _own()
         try:
-            redis.execute([command("HSET", _name(), figures.id, _encode(figures)), *_forgetting(figures.at)])
+            redis.execute([TELL([_name()], figures.id, _encode(figures)), *_forgetting(figures.at)])
         except RedisUnavailable:
             # The breaker says so, and others miss this host.
             return

@@ -9,7 +9,7 @@ import msgspec
 
 from caching.envelope import EPOCHS_SLICE
 
-__all__ = ["CLEAR", "EPOCH", "FILL", "LEASE", "MARK", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script"]
+__all__ = ["CLEAR", "EPOCH", "FILL", "LEASE", "MARK", "TELL", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script"]
 
 Argument = bytes | str | int | float
 
@@ -156,3 +156,12 @@ redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
 
 #: keys epoch of the scope, wide pending; arguments commit id, fresh token.
 WIDE_UNMARK = Script("local pending = KEYS[2]\n" + _LEAVE + _NEW_EPOCH + "new_epoch(KEYS[1], ARGV[2])\n")
+
+#: key of all hosts' figures; arguments host, its figures.
+TELL = Script(
+    """
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+"""
+)

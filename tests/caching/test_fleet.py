@@ -120,3 +120,13 @@ def test_a_redis_that_is_away_is_not_told_and_the_fleet_is_this_host(redis_down:
     Fleet().lead()
 
     assert len(cache_report(scope="fleet").hosts) == 1
+
+
+def test_what_somebody_else_has_left_under_the_name_makes_way(redis: Any, moved: MovableClock) -> None:
+    redis.set(NAME, "something else")
+    assert [host.id for host in fleet_hosts()] == [runtime.statistics.host_id]
+
+    Fleet().lead()
+
+    assert redis.hkeys(NAME) == [runtime.statistics.host_id.encode()]
+    assert runtime.breaker.closed
