@@ -319,10 +319,11 @@ class Region(Tuned, Generic[S]):
         # First of all: what is timed is not to be sampled.
         counters.sampled(time.perf_counter_ns())
         began = time.perf_counter_ns()
-        self.hit(local_key)
+        found = self.hit(local_key)
         counters.local_ns += time.perf_counter_ns() - began
         counters.local_samples += 1
-        counters.left += 1
+        if found is not None:
+            counters.left += 1
         runtime.activity.hits.append(local_key)
         runtime.statistics.share_soon()
 

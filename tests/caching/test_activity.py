@@ -8,7 +8,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from caching.runtime import runtime
-from caching.stats import SAMPLE_EVERY
+from caching.stats import SAMPLE_EVERY, Counters
 from tests.caching.operators import shop_of
 from tests.conftest import MovableClock
 from tests.shop.cached import menu, shop
@@ -70,6 +70,38 @@ def test_hits_without_a_sample_count_with_the_next_one() -> None:
     shop.get("tea")
 
     assert runtime.activity.take().hits == {key("tea"): SAMPLE_EVERY}
+
+
+def test_a_sample_whose_entry_goes_meanwhile_is_counted_as_one_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop_of("tea")
+    shop.get("tea")
+    sampled = Counters.sampled
+
+    def sampled_while_it_is_evicted(counters: Counters, now: int) -> None:
+        sampled(counters, now)
+        runtime.local.clear()  # type: ignore[union-attr]
+
+    monkeypatch.setattr(Counters, "sampled", sampled_while_it_is_evicted)
+    for _ in range(SAMPLE_EVERY):
+        shop.get("tea")
+
+    assert shop.counters.local_hits == SAMPLE_EVERY
+
+
+def test_counters_that_are_reset_in_the_middle_of_a_sample_are_still_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop_of("tea")
+    shop.get("tea")
+    sampled = Counters.sampled
+
+    def sampled_while_settings_change(counters: Counters, now: int) -> None:
+        sampled(counters, now)
+        monkeypatch.setattr(type(shop), "hit", lambda *_: counters.reset() or True)
+
+    monkeypatch.setattr(Counters, "sampled", sampled_while_settings_change)
+    for _ in range(SAMPLE_EVERY):
+        shop.hit(key("tea"))
+
+    assert runtime.statistics.host()["shop"]["local_hits"] == 0
 
 
 def test_counters_that_begin_anew_are_not_taken_for_hits() -> None:
