@@ -24,7 +24,8 @@ _MOST_NOTES: Final = 8192
 class Batch(msgspec.Struct, frozen=True):
     """What happened in `seconds`, by key.
 
-    `foreseen` are first hits on values that prediction had loaded.
+    `noticed` are first hits on values that nobody had asked for when they were loaded: what prediction loaded, and
+    items of lists that other regions follow.
 
     `hits` are local hits, estimated: every 64th is noted, and together they are as many as the regions have counted.
     `found` are reads that Redis answered, `missed` those that the database did; `written` are keys that writers of this
@@ -35,7 +36,7 @@ class Batch(msgspec.Struct, frozen=True):
     hits: Mapping[LocalKey, float]
     found: Mapping[LocalKey, int]
     missed: Mapping[LocalKey, int]
-    foreseen: Mapping[LocalKey, int]
+    noticed: Mapping[LocalKey, int]
     written: Mapping[LocalKey, int]
     widened: Mapping[tuple[str, str], int]
 
@@ -56,7 +57,7 @@ class Activity:
         self.hits: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
         self.found: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
         self.missed: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
-        self.foreseen: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
+        self.noticed: deque[LocalKey] = deque(maxlen=_MOST_NOTES)
         self.written: deque[Key | Scope] = deque(maxlen=_MOST_NOTES)
         self._since = clock.now()
         self._counted: dict[str, int] = {}
@@ -71,7 +72,7 @@ class Activity:
             hits=self._scaled(Counter(_taken(self.hits))),
             found=Counter(_taken(self.found)),
             missed=Counter(_taken(self.missed)),
-            foreseen=Counter(_taken(self.foreseen)),
+            noticed=Counter(_taken(self.noticed)),
             written=Counter(item.local for item in written if isinstance(item, Key)),
             widened=Counter((item.region, item.org) for item in written if isinstance(item, Scope)),
         )

@@ -79,7 +79,7 @@ class Prefetcher(Consumer):
             self._watched.clear()
             return
         now = tier.now()
-        reads = {*batch.hits, *batch.found, *batch.missed, *batch.foreseen}
+        reads = {*batch.hits, *batch.found, *batch.missed, *batch.noticed}
         self._judge_reads(reads)
         guesses = {**dict(self._ended(tier, now)), **dict(self._following(reads, tier, now))}
         self._watch(reads, tier, now)
@@ -203,9 +203,7 @@ class Prefetcher(Consumer):
                     self._foresee(region, key, entry)
 
     def _foresee(self, region: Region[Any], key: LocalKey, entry: Entry) -> None:
-        # The first hit is no plain one, and so it is noticed.
-        entry.foreseen = True
-        entry.until = 0.0
+        entry.watch(foreseen=True)
         region.counters.prefetched += 1
         before = self._watched.get(key)
         watched = _watched(entry)

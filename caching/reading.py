@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import DataError
@@ -17,6 +18,7 @@ from caching.errors import RedisUnavailable
 from caching.exchange import Exchange, Lifetime, lifetime_left
 from caching.flights import NOTHING, Landing, Seat
 from caching.keys import Key
+from caching.registry import registry
 from caching.runtime import runtime
 from caching.sharing import Sharing
 from caching.snapshots import encode
@@ -167,6 +169,10 @@ class Reading(Sharing):
         if self._counters is self._region.counters:
             runtime.activity.found.extend(key.local for key in found)
             runtime.activity.missed.extend(key.local for key in missed)
+        elif conf.PREFETCH and self._region.name in registry.followed:
+            # An item of a list: what follows it is loaded once somebody asks for the item itself.
+            for key in chain(found, missed):
+                self._entries[key].watch()
 
     # --- Redis --------------------------------------------------------------------------------------------------------
 

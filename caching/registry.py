@@ -44,7 +44,7 @@ class Registry:
         self._forget_derived()
 
     def _forget_derived(self) -> None:
-        for name in ("dependencies", "fingerprint"):
+        for name in ("dependencies", "fingerprint", "followed"):
             self.__dict__.pop(name, None)
 
     def get(self, name: str) -> Region[Any]:
@@ -64,6 +64,11 @@ class Registry:
     @cached_property
     def dependencies(self) -> DependencyMap:
         return DependencyMap(self.regions.values())
+
+    @cached_property
+    def followed(self) -> frozenset[str]:
+        """The names of regions that others follow."""
+        return frozenset(each.region for region in self.regions.values() for each in region.follows)
 
     @cached_property
     def fingerprint(self) -> bytes:

@@ -23,10 +23,10 @@ class Entry(msgspec.Struct, eq=False):
 
     `until` is the clock's `now` after which it is no plain hit, `expires` that after which it is too old, and `usable`
     that after which it may not even stand in while the database fails. `stale` marks what was handed out as such a
-    stand-in, `foreseen` what prediction has loaded and nobody has hit yet. `may_be_kept` says that Redis had or
-    accepted it (or that there is no Redis); `parts` are the entries a list is composed of; `version` is the snapshot's
-    own if that is known without decoding it. `visited`, `may_fold`, `size` (0: none does), `newer` and `older` belong
-    to the tier that keeps it.
+    stand-in; `unasked` what nobody has asked for since it was loaded, `foreseen` of that what prediction has loaded.
+    `may_be_kept` says that Redis had or accepted it (or that there is no Redis); `parts` are the entries a list is
+    composed of; `version` is the snapshot's own if that is known without decoding it. `visited`, `may_fold`, `size`
+    (0: none does), `newer` and `older` belong to the tier that keeps it.
     """
 
     body: bytes
@@ -46,6 +46,7 @@ class Entry(msgspec.Struct, eq=False):
     expires: float = inf
     usable: float = inf
     stale: bool = False
+    unasked: bool = False
     foreseen: bool = False
     visited: bool = False
     may_fold: bool = False
@@ -81,6 +82,10 @@ class Entry(msgspec.Struct, eq=False):
         self.until = until
         self.expires = until if expires is None else expires
         self.usable = self.expires if usable is None else usable
+
+    def watch(self, *, foreseen: bool = False) -> None:
+        """Have the first hit noticed: it is no plain one, and the others pay nothing for that."""
+        self.unasked, self.foreseen, self.until = True, foreseen, 0.0
 
     def stand_in(self) -> Entry:
         """Return a copy for a caller who gets no better one: marked stale, never kept."""

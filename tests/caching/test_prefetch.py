@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 from caching.following import Follows
 from caching.models import CacheUsage
 from caching.prefetch import Prefetcher
+from caching.registry import registry
 from caching.reporting import cache_report
 from caching.runtime import runtime
 from tests.caching.operators import shop_of
@@ -183,6 +184,36 @@ def test_what_was_foreseen_and_is_read_has_followers_too(following: None) -> Non
     tick()
 
     assert (shop.counters.misses, cached.tally.counters.prefetched) == (1, 2)
+
+
+def test_an_item_that_a_list_has_loaded_has_followers_once_it_is_read_itself(
+    tiers: str, settings: Settings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch(settings)
+    monkeypatch.setattr(cached.tally, "follows", (Follows("dish", parts=lambda found: (found.name,)),))
+    monkeypatch.setitem(vars(registry), "followed", frozenset({"dish"}))
+    shop_of("tea")
+    row = Dish.objects.create(shop_id="tea", name="hot")
+    menu.get("tea")
+    tick()
+    assert cached.tally.counters.prefetched == 0, "nobody has asked for the dish"
+
+    for _ in range(3):
+        assert dish.get("tea", row.pk) is not None
+    tick()
+
+    assert (dish.counters.local_hits, dish.counters.prefetch_hits, dish.counters.prefetched) == (3, 0, 0)
+    assert cached.tally.counters.prefetched == 1
+
+
+def test_items_are_hit_plainly_where_nothing_is_predicted(clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(registry), "followed", frozenset({"dish"}))
+    shop_of("tea")
+    row = Dish.objects.create(shop_id="tea", name="hot")
+    menu.get("tea")
+
+    assert runtime.local is not None
+    assert not runtime.local.entries["dish", "default", "tea", row.pk].unasked
 
 
 def test_in_another_context_it_is_guessed_anew(prefetcher: Prefetcher, monkeypatch: pytest.MonkeyPatch) -> None:
