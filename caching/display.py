@@ -37,8 +37,6 @@ _RARE: Final = {
     "evictions": "Evicted to make room",
     "invalidations": "Invalidations sent",
     "received": "Invalidations received",
-    "prefetched": "Loaded before they were asked for",
-    "prefetch_hits": "Of these, asked for then",
 }
 
 
@@ -228,7 +226,17 @@ def _figures(statistics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _more(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(label, f"{statistics[name]:,}") for name, label in _RARE.items() if statistics[name]]
+    rare = [(label, f"{statistics[name]:,}") for name, label in _RARE.items() if statistics[name]]
+    return [*rare, *_foreseen(statistics)]
+
+
+def _foreseen(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    precision, recall = statistics["prefetch_precision"], statistics["prefetch_recall"]
+    if precision is None:
+        return []
+    foreseen = f", which are {recall:.0%} of the reads that would have missed" if recall is not None else ""
+    used = f"{statistics['prefetch_hits']:,} of {statistics['prefetched']:,} were asked for ({precision:.0%})"
+    return [("Loaded ahead", used + foreseen)]
 
 
 def _lives(region: RegionReport) -> list[tuple[str, str]]:

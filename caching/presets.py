@@ -11,8 +11,9 @@ __all__ = ["PRESETS", "WITH_REDIS"]
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     # One restaurant, one server: local memory suffices.
     "small": {},
-    # One server or more with many readers: values live longer, those that do not change much longer.
-    "high_traffic": {"ADAPTIVE_TTL": True},
+    # One server or more with many readers: values live longer, those that do not change much longer, and what will be
+    # read next is there.
+    "high_traffic": {"ADAPTIVE_TTL": True, "PREFETCH": True},
     # Many restaurants on several servers, each of which starts warm, and none of which pushes the others out.
     "multi_location": {"WARM_AT_START": True, "LOCAL_ORG_SHARE": 0.25},
 }

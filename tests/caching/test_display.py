@@ -188,6 +188,17 @@ def test_what_is_rare_is_told_where_it_happened() -> None:
     assert region_row(cache_report().region("menu"))["more"] == []
 
 
+def test_what_was_loaded_ahead_is_told_with_its_precision_and_recall() -> None:
+    counters = cached.shop.counters
+    counters.prefetched, counters.prefetch_hits, counters.misses = 1200, 900, 300
+
+    more = dict(region_row(cache_report().region("shop"))["more"])
+
+    assert more["Loaded ahead"] == (
+        "900 of 1,200 were asked for (75%), which are 75% of the reads that would have missed"
+    )
+
+
 @pytest.mark.parametrize(("value", "text"), [(0.04, "0.04/s"), (12.34, "12.3/s"), (1234.5, "1,234/s")])
 def test_rates_have_few_digits(value: float, text: str) -> None:
     assert rate(value) == text
