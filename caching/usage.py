@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -34,8 +34,10 @@ MINUTES_KEPT: Final = 5
 _MOST_KEYS: Final = 1000
 _MOST_ORGS: Final = 1000
 _SHOWN: Final = 200
-# An organisation's numbers of one minute take half a kilobyte.
+# An organisation's numbers of one minute take half a kilobyte; of the minute under way those of more are known, for
+# nobody knows yet which are the busiest. Anybody may ask for organisations that there are not.
 _MOST_ORGS_OF_A_MINUTE: Final = 200
+_MOST_ORGS_UNDER_WAY: Final = 2000
 # To say what was read takes about a millisecond.
 _SHARE_SECONDS: Final = 2.0
 # Rates are means over about this long.
@@ -48,6 +50,8 @@ _UNSURE: Final = 2
 _GONE_SECONDS: Final = 86_400.0
 
 Numbers = dict[str, int]
+
+S = TypeVar("S")
 
 
 class MinuteRow(msgspec.Struct, frozen=True):
@@ -101,8 +105,26 @@ class _Shared(msgspec.Struct):
     lives: Lives = {}
 
 
+class _SharedRates(msgspec.Struct):
+    at: float
+    orgs: list[BusyOrg]
+    keys: list[BusyKey]
+
+
+class _SharedLives(msgspec.Struct):
+    at: float
+    lives: Lives = {}
+
+
+class _SharedMinutes(msgspec.Struct):
+    minutes: list[MinuteRow]
+
+
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(_Shared).decode
+# What nobody asks for is not made: of a hundred processes, that is most of what there is.
+_rates_of: Final = msgspec.json.Decoder(_SharedRates)
+_lives_of: Final = msgspec.json.Decoder(_SharedLives)
+_minutes_of: Final = msgspec.json.Decoder(_SharedMinutes)
 
 
 class _Rates:
@@ -167,12 +189,19 @@ class Usage(Consumer):
             _add(minute, (key[0], key[2]), "invalidations", count)
         for scope, count in batch.widened.items():
             _add(minute, scope, "invalidations", count)
-        # On both sides: the clock may have been set back.
-        for other in [each for each in self._minutes if abs(each - this_minute) >= MINUTES_KEPT]:
-            del self._minutes[other]
+        self._forget(this_minute)
         if now >= self._share_again:
             self._share_again = now + _SHARE_SECONDS
             self.share()
+
+    def _forget(self, this_minute: int) -> None:
+        for each, rows in list(self._minutes.items()):
+            # On both sides: the clock may have been set back.
+            if abs(each - this_minute) >= MINUTES_KEPT:
+                del self._minutes[each]
+            elif len(rows) > (_MOST_ORGS_UNDER_WAY if each == this_minute else _MOST_ORGS_OF_A_MINUTE):
+                most = _MOST_ORGS_UNDER_WAY // 2 if each == this_minute else _MOST_ORGS_OF_A_MINUTE
+                self._minutes[each] = dict(_busiest(rows, most))
 
     def _count_regions(self, minute: dict[tuple[str, str], Numbers]) -> None:
         for region, counted in self._statistics.process().items():
@@ -198,7 +227,7 @@ class Usage(Consumer):
         Minutes are counted since 1970, by the clock's `wall`; the one under way is incomplete.
         """
         totals: dict[tuple[str, str], Numbers] = {}
-        for shared in self._everything():
+        for shared in self._everything(_minutes_of):
             for row in shared.minutes:
                 if row.minute == minute:
                     numbers = totals.setdefault((row.region, row.org), {})
@@ -214,33 +243,37 @@ class Usage(Consumer):
         """Return the busiest organisations and keys; those of processes that fell silent count for less and less."""
         orgs: dict[str, float] = {}
         keys: dict[str, BusyKey] = {}
+        rates: dict[str, float] = {}
         now = runtime.clock.wall()
-        for shared in self._everything():
+        for shared in self._everything(_rates_of):
             # Whose clock was ahead, or ours has been set back: nobody knows how long ago it was.
             faded = math.exp(-abs(now - shared.at) / _MEMORY_SECONDS)
             for org in shared.orgs:
                 orgs[org.org] = orgs.get(org.org, 0.0) + org.rate * faded
             for key in shared.keys:
-                rate = key.rate * faded + (keys[key.name].rate if key.name in keys else 0.0)
-                keys[key.name] = msgspec.structs.replace(key, rate=rate)
+                keys[key.name] = key
+                rates[key.name] = rates.get(key.name, 0.0) + key.rate * faded
         return Top(
             tuple(BusyOrg(org, rate) for org, rate in heapq.nlargest(count, orgs.items(), key=lambda item: item[1])),
-            tuple(heapq.nlargest(count, keys.values(), key=lambda key: key.rate)),
+            tuple(
+                msgspec.structs.replace(keys[name], rate=rate)
+                for name, rate in heapq.nlargest(count, rates.items(), key=lambda item: item[1])
+            ),
         )
 
     def lives(self) -> Lives:
         """Return the adaptive times to live that the processes of the host gave the values they loaded."""
         total: dict[str, Counter[float]] = {}
         oldest = runtime.clock.wall() - _SILENT_SECONDS
-        for shared in self._everything():
+        for shared in self._everything(_lives_of):
             for region, lives in shared.lives.items() if shared.at >= oldest else ():
                 total.setdefault(region, Counter()).update(lives)
         return {region: dict(lives) for region, lives in total.items()}
 
-    def _everything(self) -> Iterator[_Shared]:
+    def _everything(self, decoder: msgspec.json.Decoder[S]) -> Iterator[S | _Shared]:
         yield self._own()
         for block in self._statistics.others():
-            shared = _read(self._statistics.path_of(block))
+            shared = _read(self._statistics.path_of(block), decoder)
             if shared is not None:
                 yield shared
 
@@ -251,7 +284,7 @@ class Usage(Consumer):
             minutes=[
                 MinuteRow(minute, region, org, numbers)
                 for minute, rows in self._minutes.items()
-                for (region, org), numbers in _busiest(rows)
+                for (region, org), numbers in _busiest(rows, _MOST_ORGS_OF_A_MINUTE)
             ],
             orgs=[BusyOrg(str(org), rate) for org, rate in self._orgs.top(_SHOWN, now)],
             keys=[_busy_key(key, rate) for key, rate in self._keys.top(_SHOWN, now)],
@@ -261,7 +294,7 @@ class Usage(Consumer):
     def _inherit(self) -> None:
         # Of a process that has ended and whose number this one has got.
         block = self._statistics.block
-        shared = _read(self._statistics.path_of(block)) if block is not None else None
+        shared = _read(self._statistics.path_of(block), _minutes_of) if block is not None else None
         for row in shared.minutes if shared is not None else ():
             self._minutes.setdefault(row.minute, {})[row.region, row.org] = row.numbers
 
@@ -303,10 +336,10 @@ def _add(minute: dict[tuple[str, str], Numbers], which: tuple[str, str], name: s
     numbers[name] = numbers.get(name, 0) + count
 
 
-def _busiest(rows: dict[tuple[str, str], Numbers]) -> Iterator[tuple[tuple[str, str], Numbers]]:
+def _busiest(rows: dict[tuple[str, str], Numbers], most: int) -> Iterator[tuple[tuple[str, str], Numbers]]:
     whole = [item for item in rows.items() if not item[0][1]]
     of_orgs = [item for item in rows.items() if item[0][1]]
-    yield from [*whole, *heapq.nlargest(_MOST_ORGS_OF_A_MINUTE, of_orgs, key=lambda item: sum(item[1].values()))]
+    yield from [*whole, *heapq.nlargest(most, of_orgs, key=lambda item: sum(item[1].values()))]
 
 
 def _busy_key(local_key: Any, rate: float) -> BusyKey:
@@ -317,13 +350,13 @@ def _busy_key(local_key: Any, rate: float) -> BusyKey:
     return BusyKey(region, org, name, alias, texts if texts is None or all(map(_is_name, texts)) else None, rate)
 
 
-def _read(path: Path) -> _Shared | None:
+def _read(path: Path, decoder: msgspec.json.Decoder[S]) -> S | None:
     with suppress(OSError, msgspec.DecodeError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
-                return _decode(file.read())
+                return decoder.decode(file.read())
     return None
 
 

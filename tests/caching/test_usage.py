@@ -161,6 +161,23 @@ def test_among_very_many_keys_the_frequent_ones_are_kept(clock: MovableClock) ->
     assert len(runtime.usage.top(10_000).keys) <= 200
 
 
+def test_of_organisations_that_nobody_has_heard_of_no_minute_keeps_more_than_some(clock: MovableClock) -> None:
+    for round_ in range(4):
+        clock.advance(20)
+        crowd = {("shop", "default", f"shop-{round_}-{number}"): 1 for number in range(3000)}
+        runtime.usage.observe(seen(missed={**crowd, TEA: 5}))
+    shop.counters.misses = 12_020
+    runtime.usage.observe(seen())
+    held = runtime.usage._minutes
+
+    assert len(held) == 2
+    assert sum(len(rows) for rows in held.values()) <= 2000 + 200 + 2 * len(registry.regions)
+    assert all(("shop", "tea") in rows for rows in held.values())
+    assert sum(numbers.get("misses", 0) for rows in held.values() for (_, org), numbers in rows.items() if not org) == (
+        12_020
+    )
+
+
 def test_keys_can_be_made_again_of_what_is_told_unless_they_are_personal(
     clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
