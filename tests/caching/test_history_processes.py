@@ -54,7 +54,7 @@ def ask(child: Any, *what: Any) -> Any:
 
 def test_minutes_are_the_sum_of_what_all_processes_counted(start: Callable[..., Any], clock: MovableClock) -> None:
     seed = random.randrange(2**32)
-    print(f"{seed=}")
+    print(f"{seed=}")  # noqa: T201 -- so that a failure can be repeated
     chance = random.Random(seed)
     for org in ORGS:
         shop_of(org)
