@@ -15,6 +15,7 @@ from caching.conf import conf
 from caching.following import Follows
 from caching.keys import Key
 from caching.loading import load_keys
+from caching.logs import logger
 from caching.observer import Consumer
 from caching.odds import Odds, Subject
 from caching.registry import registry
@@ -69,6 +70,7 @@ class Prefetcher(Consumer):
         self._watched: OrderedDict[LocalKey, _Watched] = OrderedDict()
         self._spent: deque[tuple[float, int]] = deque()
         self._hour = -1
+        self._complaints: set[str] = set()
         #: What is left to be prepared for the hour to come: organisations in regions, and keys of those.
         self._planned: deque[tuple[str, str]] = deque()
         self._prepared: deque[LocalKey] = deque()
@@ -138,13 +140,27 @@ class Prefetcher(Consumer):
         for key in reads:
             for region, each in follows:
                 if each.region == key[0] and _allows(region.name):
-                    follower, context = _follower(key, region.name, each, tier)
+                    try:
+                        follower, context = _follower(key, region.name, each, tier)
+                        slots = slots_of(Key(region.name, key[2], follower[3:], key[1])) if follower else None
+                    except Exception as error:
+                        self._complain(region.name, error)
+                        continue
                     guess = (f"after {context}".rstrip(), region.name, key[2])
-                    if follower is not None and self._may_guess(follower, guess, tier, now):
-                        slots = slots_of(Key(region.name, key[2], follower[3:], key[1]))
+                    if follower is not None and slots and self._may_guess(follower, guess, tier, now):
                         ends = now + region.local_ttl
                         self._remember(follower, _Watched(slots, tier.stamps.note(slots), ends, guess))
                         yield follower, guess
+
+    def _complain(self, region: str, error: Exception) -> None:
+        # Declarations are the projects' own: one that fails keeps nothing else from being loaded.
+        if region not in self._complaints:
+            self._complaints.add(region)
+            logger.warning(
+                "What region %(region)s follows is not loaded ahead: %(error)s",
+                {"region": region, "error": error},
+                extra={"event": "follows_failed"},
+            )
 
     def _may_guess(self, key: LocalKey, guess: Subject, tier: LocalTier, now: float) -> bool:
         if _entry(key, tier, now) is not None:

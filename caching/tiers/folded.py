@@ -92,6 +92,9 @@ class FoldedEntries(PackedRecords):
             number = self._number(entry.key[0], entry.region_slot)
         stamps = (entry.key_stamp + entry.scope_stamp + entry.region_stamp) & _STAMP_MASK
         birth, until, expires, usable = self._birth, entry.until, entry.expires, entry.usable
+        if entry.unasked:
+            # Its first hit goes unnoticed, but for an early end of its time it shall not be taken.
+            until = expires
         if not birth <= until <= expires <= usable <= self._end:
             usable = min(max(usable, birth), self._end)
             expires = min(max(expires, birth), usable)

@@ -138,6 +138,18 @@ def test_no_time_is_later_than_it_was_and_none_much_earlier(
         assert entry.until <= entry.expires <= entry.usable
 
 
+def test_what_nobody_has_asked_for_yet_is_not_loaded_anew_when_somebody_does(
+    folded: FoldedEntries, stamps: Stamps, clock: MovableClock
+) -> None:
+    now = clock.now()
+    entry = entry_of(stamps, now + 10, now + 20, now + 30)
+    entry.watch(foreseen=True)
+
+    unfolded = again(folded, stamps, entry)
+
+    assert (unfolded.until, unfolded.expires) == (now + 20, now + 20)
+
+
 def test_an_entry_that_is_folded_again_and_again_loses_no_more_time(stamps: Stamps, clock: MovableClock) -> None:
     chance = random.Random(1)
     for _ in range(200):
