@@ -94,9 +94,7 @@ class Runtime:
     def reset(self) -> None:
         """Forget everything that depends on settings; the next use makes it anew."""
         self._displaced = None
-        # What is stopped may be reading, and so make the next one.
-        while workers := self._taken_threads():
-            self._stop_threads(workers)
+        self._stop_threads(self._taken_threads())
         redis: RedisTier | None = self.__dict__.get("redis")
         if redis is not None:
             redis.close()
