@@ -24,12 +24,11 @@ _MOST_NOTES: Final = 8192
 class Batch(msgspec.Struct, frozen=True):
     """What happened in `seconds`, by key.
 
-    `noticed` are first hits on values that nobody had asked for when they were loaded: what prediction loaded, and
-    items of lists that other regions follow.
-
-    `hits` are local hits, estimated: every 64th is noted, and together they are as many as the regions have counted.
+    `hits` are local hits, estimated: some are noted, and together they are as many as the regions have counted.
     `found` are reads that Redis answered, `missed` those that the database did; `written` are keys that writers of this
     process have made stale, `widened` (region, organisation) of which they have made all stale.
+    `noticed` are first hits on values that nobody had asked for when they were loaded: what prediction loaded, and
+    items of lists that other regions follow.
     """
 
     seconds: float

@@ -41,16 +41,16 @@ DEFAULTS: dict[str, Any] = {
     "BACKGROUND": True,
     # How often what was read and written is looked at: for reports, the auditor, prediction; 0: never.
     "OBSERVE_SECONDS": 1.0,
+    # How long figures are kept in the database, by minute, hour and day; None or {}: no history.
+    "HISTORY": {"minute": 2 * 86_400, "hour": 30 * 86_400, "day": 400 * 86_400},
+    # Of how many organisations, the busiest of each minute, hour and day, there is history besides that of the regions.
+    "HISTORY_ORGS": 20,
     # Whether what will be read next is loaded before anybody asks; a region may have its own, `prefetch`.
     "PREFETCH": False,
     # How many values a process may load for that in a minute.
     "PREFETCH_PER_MINUTE": 300,
     # How long a writer's mark keeps readers from filling when the writer does not come back.
     "MARK_SECONDS": 5.0,
-    # How long figures are kept in the database, by minute, hour and day; None or {}: no history.
-    "HISTORY": {"minute": 2 * 86_400, "hour": 30 * 86_400, "day": 400 * 86_400},
-    # Of how many organisations, the busiest of each minute, hour and day, there is history besides that of the regions.
-    "HISTORY_ORGS": 20,
     "LEASE_SECONDS": 5.0,
     # How long the loser of a lease waits for the winner's value before it loads for itself.
     "LEASE_WAIT_SECONDS": 0.25,
