@@ -207,11 +207,12 @@ class Prefetcher(Consumer):
         return int(max(0, min(left, _MOST_AT_ONCE)))
 
     def _load(self, keys: list[LocalKey], tier: LocalTier, now: float) -> None:
-        missing = sorted((key for key in keys if _entry(key, tier, now) is None), key=_where)
-        if missing:
-            self._spent.append((now, len(missing)))
-        for (name, alias), some in groupby(missing, key=_where):
-            region, local_keys = registry.get(name), list(some)
+        for (_, name, alias), some in groupby(sorted(keys, key=_where), key=_where):
+            # Only now: a list that was just loaded has brought its items.
+            region, local_keys = registry.get(name), [key for key in some if _entry(key, tier, now) is None]
+            if not local_keys:
+                continue
+            self._spent.append((now, len(local_keys)))
             load_keys([Key(name, org, parts, alias) for _, _, org, *parts in local_keys])
             for key in local_keys:
                 entry = _entry(key, tier, tier.now())
@@ -227,8 +228,8 @@ class Prefetcher(Consumer):
         self._remember(key, watched)
 
 
-def _where(key: LocalKey) -> tuple[str, str]:
-    return key[0], key[1]
+def _where(key: LocalKey) -> tuple[bool, str, str]:
+    return not registry.get(key[0]).is_composed, key[0], key[1]
 
 
 def _allows(region: str) -> bool:

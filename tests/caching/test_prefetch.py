@@ -104,6 +104,21 @@ def test_a_list_is_loaded_ahead_when_all_of_its_organisation_becomes_stale(prefe
     assert (menu.counters.prefetch_hits, menu.counters.misses) == (1, 1)
 
 
+def test_an_item_that_its_list_has_brought_is_no_load_of_its_own(prefetcher: Prefetcher) -> None:
+    shop_of("tea")
+    row = Dish.objects.create(shop_id="tea", name="scone")
+    menu.get("tea")
+    dish.get("tea", row.pk)
+    dish.counters.left = 1
+    dish.get("tea", row.pk)
+    tick()
+    Dish.objects.filter(pk=row.pk).update(name="cake")
+    tick()
+
+    assert (menu.counters.prefetched, dish.counters.prefetched) == (1, 0)
+    assert sum(count for _, count in prefetcher._spent) == 1
+
+
 def test_what_is_written_and_never_read_is_soon_left_alone_and_taken_up_again_when_it_is(
     prefetcher: Prefetcher,
 ) -> None:
