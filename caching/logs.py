@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ __all__ = ["described", "escaped", "logger"]
 
 # What comes from outside is cut off there.
 _MOST_CHARACTERS: Final = 500
+
+# How Redis begins an error: BUSY, NOAUTH, WRONGTYPE. What follows may be the words of the command.
+_REDIS_CODE: Final = re.compile(r"[A-Z]{3,16}(?= )")
 
 # Where the drivers of databases keep a code that says what was wrong, and nothing of the rows.
 _CODES: Final = ("sqlstate", "pgcode", "sqlite_errorname")
@@ -42,6 +46,9 @@ def described(error: BaseException) -> str:
     codes = [getattr(each, code, None) for each in (error, error.__cause__) for code in _CODES]
     if isinstance(error, OSError):
         codes.append(errno.errorcode.get(error.errno or 0))
+    if type(error).__module__.startswith("redis."):
+        found = _REDIS_CODE.match(str(error))
+        codes.append(found and found[0])
     code = next((each for each in codes if isinstance(each, str) and each), None)
     return f"{name} ({escaped(code)})" if code else name
 

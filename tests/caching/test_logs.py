@@ -244,6 +244,9 @@ def test_errors_are_described_by_their_class_and_code() -> None:
     assert described(unique) == "IntegrityError (23505)"
     assert described(ConnectionRefusedError(111, "Connection refused")) == "ConnectionRefusedError (ECONNREFUSED)"
     assert described(ValueError(HOSTILE)) == "ValueError"
+    assert described(ResponseError("BUSY Valkey is busy running a script.")) == "ResponseError (BUSY)"
+    assert described(ResponseError(f"ERR unknown command, with args {HOSTILE}")) == "ResponseError (ERR)"
+    assert described(ResponseError(HOSTILE)) == "ResponseError"
     assert described(RedisUnavailable("Redis did not answer: TimeoutError")) == "Redis did not answer: TimeoutError"
 
 
