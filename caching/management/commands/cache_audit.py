@@ -17,11 +17,13 @@ from rich.table import Table
 
 from caching.audit import Judge, Verdict
 from caching.consistency import Consistency, consistency
+from caching.errors import RedisUnavailable
 from caching.keys import Key
 from caching.management.operator import FELL_SHORT, OperatorCommand, add_targets
 from caching.regions import Region
 from caching.registry import registry
 from caching.runtime import runtime
+from caching.scripts import command
 
 _LIMIT: Final = 100
 
@@ -69,15 +71,29 @@ class Command(OperatorCommand):
         orgs = options["org"]
         registry.require_organisations(orgs)
         regions = [registry.get(name) for name in options["region"] or sorted(registry.regions)]
-        if runtime.redis is None:
-            raise CommandError(_NO_REDIS)
+        trips = _require_redis()
         audits = [_audited(region, orgs, options["limit"]) for region in regions]
+        if _require_redis() != trips:
+            # What was asked for meanwhile looks as if it were not there.
+            raise CommandError("Not all was audited: Redis did not answer for a moment. Try again.")
         if options["json"]:
             self.stdout.write(msgspec.json.format(msgspec.json.encode({"regions": audits}), indent=2).decode())
         else:
             self.stdout.write(_as_table(audits))
         if any(each.consistency.violations for each in audits):
             sys.exit(FELL_SHORT)
+
+
+def _require_redis() -> int:
+    """Return how often Redis was given up so far; raises `CommandError` when it does not answer."""
+    if runtime.redis is None:
+        raise CommandError(_NO_REDIS)
+    try:
+        runtime.redis.execute([command("PING")])
+    except RedisUnavailable as error:
+        raise CommandError(f"Nothing was audited, or not all: {error}. Try again.") from error
+    trips: int = runtime.breaker.describe()["trips"]
+    return trips
 
 
 def _audited(region: Region[Any], orgs: list[str], limit: int) -> RegionAudit:

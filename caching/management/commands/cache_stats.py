@@ -13,7 +13,7 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from caching.display import health
+from caching.display import health, milliseconds
 from caching.management.operator import FELL_SHORT, OperatorCommand
 from caching.reporting import CacheReport, RegionReport, cache_report
 
@@ -89,7 +89,7 @@ def _numbers(region: RegionReport) -> tuple[str, ...]:
         f"{figures['local_hits']:,}",
         f"{figures['redis_hits']:,}",
         f"{figures['misses']:,}",
-        f"{figures['avg_access_ms']:.3f} ms",
+        milliseconds(figures["avg_access_ms"]),
         f"{figures['entries']:,}",
         f"{figures['bytes'] / 1024:,.0f} KB",
         "-" if region.consistency.nines is None else str(region.consistency.nines),

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from caching.audit import Judge, Verdict
+from caching.keys import Key
 from caching.management.commands.cache_audit import _drawn
+from caching.runtime import runtime
 from tests.caching.operators import rename_unnoticed, shop_of
 from tests.caching.stepping import forget_here
 from tests.conftest import MovableClock
@@ -55,6 +58,26 @@ def test_a_value_found_old_ends_it_with_3_and_is_evicted(filled: None) -> None:
 
     assert cached.shop.get("tea").name == "new"  # type: ignore[union-attr]
     assert "less than 1 nine" not in audit("--region", "shop")
+
+
+def test_a_redis_that_does_not_answer_is_no_success(redis_down: None, shops: None) -> None:
+    with pytest.raises(CommandError, match="Redis did not answer"):
+        audit("--region", "shop")
+
+
+def test_a_redis_that_was_away_for_a_moment_is_no_success(filled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = Judge.look
+
+    def look_while_it_is_away(judge: Judge, key: Key) -> Verdict:
+        runtime.breaker.trip("a test")
+        seen = look(judge, key)
+        runtime.breaker.close()
+        return seen
+
+    monkeypatch.setattr(Judge, "look", look_while_it_is_away)
+
+    with pytest.raises(CommandError, match="for a moment"):
+        audit("--region", "shop")
 
 
 def test_json_is_for_programs(filled: None) -> None:
