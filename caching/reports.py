@@ -13,7 +13,7 @@ from caching.models import CacheUsage
 from caching.periods import Step, Window, as_datetime, minute_now, retention, window
 from caching.registry import registry
 from caching.series import Numbers, added, numbers_by_org, numbers_over_time
-from caching.tallies import OrgUsage, RegionUsage, load_ms, tally, tally_of_all
+from caching.tallies import OrgUsage, RegionUsage, saved_ms, sum_of_known, tally, tally_of_all
 
 __all__ = ["UsageReport", "report"]
 
@@ -114,19 +114,16 @@ def _host_count(asked: Window) -> int:
 
 
 def _orgs(asked: Window, region: str | None, whole: dict[str, dict[str, int]]) -> list[OrgUsage]:
-    by_org: dict[str, list[tuple[Numbers, float]]] = {}
+    by_org: dict[str, list[tuple[Numbers, float | None]]] = {}
     for (name, org), numbers in numbers_by_org(asked, region=region).items():
-        each = load_ms(whole[name]) if name in whole else None
-        by_org.setdefault(org, []).append((numbers, each or 0.0))
+        saved = saved_ms(numbers, whole[name]) if name in whole else None
+        by_org.setdefault(org, []).append((numbers, saved))
     return [_org(org, regions) for org, regions in by_org.items()]
 
 
-def _org(org: str, regions: list[tuple[Numbers, float]]) -> OrgUsage:
-    hits = misses = 0
-    saved = 0.0
-    for numbers, each in regions:
-        its_hits = numbers["local_hits"] + numbers["redis_hits"]
-        hits, misses, saved = hits + its_hits, misses + numbers["misses"], saved + its_hits * each
+def _org(org: str, regions: list[tuple[Numbers, float | None]]) -> OrgUsage:
+    hits = sum(numbers["local_hits"] + numbers["redis_hits"] for numbers, _ in regions)
+    misses = sum(numbers["misses"] for numbers, _ in regions)
     requests = hits + misses
     return OrgUsage(
         org=org,
@@ -135,7 +132,7 @@ def _org(org: str, regions: list[tuple[Numbers, float]]) -> OrgUsage:
         misses=misses,
         hit_rate=hits / requests if requests else None,
         queries_saved=hits,
-        database_ms_saved=saved,
+        database_ms_saved=sum_of_known(saved for _, saved in regions),
     )
 
 

@@ -9,16 +9,17 @@ import msgspec
 from caching.registry import registry
 from caching.series import Numbers, added, described
 
-__all__ = ["OrgUsage", "RegionUsage", "load_ms", "tally", "tally_of_all"]
+__all__ = ["OrgUsage", "RegionUsage", "saved_ms", "sum_of_known", "tally", "tally_of_all"]
 
 
 class RegionUsage(msgspec.Struct, frozen=True, kw_only=True):
     """One region, or all (`region` is "").
 
     Rates and targets are 0 to 1, times milliseconds; None where nothing was measured, or nothing is expected.
-    `database_ms` is what the database spent on its loads, `queries_saved` how many it was spared by hits, and
-    `database_ms_saved` these times the mean load. `bytes` is what local memory held last, `peak_bytes` the most at the
-    end of a step; both of all servers.
+    `loads` are questions to the database, each for one value or for many; `avg_load_ms` is the mean time of one, and
+    `database_ms` of all. `queries_saved` are hits: values it was not asked for. `database_ms_saved` is how much longer
+    these reads would have taken had they been misses, which are measured by value. `bytes` is what local memory held
+    last, `peak_bytes` the most at the end of a step; both of all servers.
     """
 
     region: str
@@ -38,7 +39,7 @@ class RegionUsage(msgspec.Struct, frozen=True, kw_only=True):
     avg_load_ms: float | None
     database_ms: float
     queries_saved: int
-    database_ms_saved: float
+    database_ms_saved: float | None
     stale: int
     audited: int
     violations: int
@@ -62,37 +63,45 @@ class OrgUsage(msgspec.Struct, frozen=True, kw_only=True):
     misses: int
     hit_rate: float | None
     queries_saved: int
-    database_ms_saved: float
+    database_ms_saved: float | None
 
 
-def load_ms(numbers: Numbers) -> float | None:
-    """Return how long the database took for a load, on average."""
-    return numbers["load_ns"] / numbers["loads"] / 1e6 if numbers["loads"] else None
+def saved_ms(hits: Numbers, of_whole: Numbers) -> float | None:
+    """Return how much sooner hits were answered than misses of their region are, which has the figures `of_whole`.
+
+    None when no miss was measured. Not by loads: one question to the database may be for many values.
+    """
+    each = described(of_whole)
+    miss = each["avg_miss_ms"]
+    if miss is None:
+        return None
+    return sum(hits[f"{tier}_hits"] * max(0.0, miss - (each[f"avg_{tier}_ms"] or 0.0)) for tier in ("local", "redis"))
 
 
 def tally(name: str, over_time: Iterable[Numbers], *, of_whole: Numbers | None = None) -> RegionUsage:
     """Return what is made of a region's figures, the oldest first; there must be some.
 
-    Of an organisation nobody knows how long its loads took: `of_whole` are then the figures of its region.
+    Of an organisation nobody knows how long anything took: `of_whole` are then the figures of its region, of whose
+    loads it has the share that it has of the misses.
     """
     points = list(over_time)
     total = added(points)
     figures = described(total)
     region = registry.regions.get(name)
     target = region.target if region is not None else None
-    each = load_ms(of_whole or total)
-    loads = total["misses"] if of_whole else total["loads"]
+    known = of_whole or total
+    share = (total["misses"] / known["misses"] if known["misses"] else 0.0) if of_whole else 1.0
     return RegionUsage(
         region=name,
         label=region.label if region is not None else name,
         **figures,
         target=target,
         meets_target=figures["hit_rate"] >= target if target is not None and figures["requests"] else None,
-        loads=loads,
-        avg_load_ms=each,
-        database_ms=loads * (each or 0.0),
+        loads=round(known["loads"] * share),
+        avg_load_ms=known["load_ns"] / known["loads"] / 1e6 if known["loads"] else None,
+        database_ms=known["load_ns"] * share / 1e6,
         queries_saved=figures["hits"],
-        database_ms_saved=figures["hits"] * (each or 0.0),
+        database_ms_saved=saved_ms(total, known),
         **{name: total[name] for name in _AS_COUNTED},
         peak_bytes=max(point["bytes"] for point in points),
     )
@@ -101,6 +110,12 @@ def tally(name: str, over_time: Iterable[Numbers], *, of_whole: Numbers | None =
 _AS_COUNTED = (
     "stale", "audited", "violations", "bypassed", "refused", "rejected", "errors", "invalidations", "evictions",
 )  # fmt: skip
+
+
+def sum_of_known(figures: Iterable[float | None]) -> float | None:
+    """Return the sum of what was measured; None when nothing was."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None
 
 
 def tally_of_all(regions: Iterable[RegionUsage], numbers: Iterable[Numbers]) -> RegionUsage | None:
@@ -116,7 +131,7 @@ def tally_of_all(regions: Iterable[RegionUsage], numbers: Iterable[Numbers]) -> 
         label="All regions",
         loads=sum(region.loads for region in each),
         database_ms=sum(region.database_ms for region in each),
-        database_ms_saved=sum(region.database_ms_saved for region in each),
+        database_ms_saved=sum_of_known(region.database_ms_saved for region in each),
         # Not all were largest at the same moment: no less than this was held.
         peak_bytes=max(total["bytes"], *(region.peak_bytes for region in each)),
     )

@@ -22,7 +22,7 @@ class OrgUsageSerializer(serializers.Serializer[Any]):
     misses = serializers.IntegerField()
     hit_rate = serializers.FloatField(allow_null=True, help_text="0 to 1.")
     queries_saved = serializers.IntegerField()
-    database_ms_saved = serializers.FloatField(help_text=_MS)
+    database_ms_saved = serializers.FloatField(allow_null=True, help_text=_MS)
 
 
 class RegionUsageSerializer(serializers.Serializer[Any]):
@@ -42,10 +42,12 @@ class RegionUsageSerializer(serializers.Serializer[Any]):
     avg_redis_ms = serializers.FloatField(allow_null=True, help_text=_MS)
     avg_miss_ms = serializers.FloatField(allow_null=True, help_text=_MS)
     loads = serializers.IntegerField(help_text="How often the database was asked.")
-    avg_load_ms = serializers.FloatField(allow_null=True, help_text=_MS)
-    database_ms = serializers.FloatField(help_text="What the database spent on its loads.")
-    queries_saved = serializers.IntegerField(help_text="Loads that hits have made unnecessary.")
-    database_ms_saved = serializers.FloatField(help_text="The same in time, by the mean load.")
+    avg_load_ms = serializers.FloatField(allow_null=True, help_text="Mean time of one question to the database.")
+    database_ms = serializers.FloatField(help_text="What the database spent on all of them.")
+    queries_saved = serializers.IntegerField(help_text="Hits: values that the database was not asked for.")
+    database_ms_saved = serializers.FloatField(
+        allow_null=True, help_text="How much longer they would have taken as misses; null when no miss was measured."
+    )
     stale = serializers.IntegerField(help_text="Reads answered with an expired value.")
     audited = serializers.IntegerField(help_text="Hits that were compared with the database.")
     violations = serializers.IntegerField(help_text="Those of them that were old.")

@@ -44,7 +44,7 @@ def test_what_was_counted_is_added_up_over_time_and_hosts() -> None:
     assert (shop.requests, shop.hits, shop.local_hits, shop.redis_hits, shop.misses) == (1200, 990, 890, 100, 210)
     assert (shop.hit_rate, shop.target, shop.meets_target) == (0.825, 0.9, False)
     assert (shop.loads, shop.avg_load_ms, shop.database_ms) == (250, 4.0, 1000.0)
-    assert (shop.queries_saved, shop.database_ms_saved) == (990, 3960.0)
+    assert (shop.queries_saved, shop.database_ms_saved) == (990, None), "no miss was measured"
     assert (shop.avg_local_ms, shop.avg_redis_ms, shop.avg_miss_ms) == (0.001, None, None)
     assert (shop.stale, shop.audited, shop.violations) == (1, 4, 2)
     assert (shop.bytes, shop.peak_bytes, shop.entries) == (5, 7, 3)
@@ -52,7 +52,7 @@ def test_what_was_counted_is_added_up_over_time_and_hosts() -> None:
 
 
 def test_all_regions_are_added_up() -> None:
-    used(local_hits=90, misses=10, loads=10, load_ns=10_000_000, bytes=5)
+    used(local_hits=90, misses=10, loads=10, load_ns=10_000_000, miss_ns=20_000_000, miss_samples=10, bytes=5)
     used(region="menu", local_hits=30, misses=70, loads=70, load_ns=700_000_000, bytes=6)
 
     total = report().total
@@ -60,7 +60,7 @@ def test_all_regions_are_added_up() -> None:
     assert total is not None
     assert (total.region, total.label, total.target, total.meets_target) == ("", "All regions", None, None)
     assert (total.requests, total.hits, total.hit_rate, total.bytes, total.peak_bytes) == (200, 120, 0.6, 11, 11)
-    assert (total.loads, total.database_ms, total.database_ms_saved) == (80, 710.0, 390.0)
+    assert (total.loads, total.database_ms, total.database_ms_saved) == (80, 710.0, 180.0)
 
 
 def test_nothing_is_known_of_a_time_without_rows(settings: Settings) -> None:
@@ -84,8 +84,8 @@ def test_the_worst_regions_come_first_and_good_ones_not(monkeypatch: pytest.Monk
 
 
 def test_organisations_are_ranked_by_reads_and_by_hits() -> None:
-    used(local_hits=2000, misses=1000, loads=1000, load_ns=2_000_000_000)
-    used(region="menu", local_hits=100, loads=1, load_ns=10_000_000)
+    used(local_hits=2000, misses=1000, miss_ns=2_000_000_000, miss_samples=1000)
+    used(region="menu", local_hits=100, misses=1, miss_ns=10_000_000, miss_samples=1)
     used(org="tea", local_hits=900, misses=100)
     used(region="menu", org="tea", local_hits=100)
     used(org="cake", local_hits=10, misses=90)
@@ -98,10 +98,38 @@ def test_organisations_are_ranked_by_reads_and_by_hits() -> None:
         ("cake", 100, 0.1),
         ("rare", 99, 0.0),
     ]
-    # Each hit saves what a load of its region takes.
+    # Each hit saves what a miss of its region takes.
     assert made.busiest_orgs[0].queries_saved == 1000
     assert made.busiest_orgs[0].database_ms_saved == 900 * 2.0 + 100 * 10.0
     assert [each.org for each in made.worst_orgs] == ["cake"], "few reads prove nothing, and tea is better than all"
+
+
+def test_a_hit_saves_what_a_miss_of_one_value_takes_longer() -> None:
+    # Ten loads of 36 values each: 3.6 ms for a value, not 129.6.
+    measured = {"loads": 10, "load_ns": 1_290_000_000, "miss_ns": 1_296_000_000, "miss_samples": 360}
+    times = {"local_ns": 6_000_000, "local_samples": 10, "redis_ns": 16_000_000, "redis_samples": 10}
+    used(local_hits=900, redis_hits=69, misses=360, **measured, **times)
+    used(org="tea", local_hits=100, redis_hits=10, misses=36)
+    used(region="menu", local_hits=5, misses=1, loads=1, load_ns=5)
+    used(region="menu", org="cake", local_hits=5)
+    shop_of("tea")
+
+    made, of_tea = report(), report(org="tea")
+    menu, shop = made.regions
+
+    assert shop.avg_load_ms == 129.0
+    assert shop.database_ms_saved == pytest.approx(900 * 3.0 + 69 * 2.0)
+    assert menu.database_ms_saved is None, "no miss was measured"
+    assert made.total is not None
+    assert made.total.database_ms_saved == shop.database_ms_saved
+    assert [each.database_ms_saved for each in made.busiest_orgs] == [pytest.approx(320.0), None]
+    [its] = of_tea.regions
+    assert (its.database_ms_saved, its.loads, its.database_ms) == (pytest.approx(320.0), 1, pytest.approx(129.0))
+
+
+def test_a_hit_that_takes_longer_than_a_miss_saves_nothing() -> None:
+    used(redis_hits=100, misses=1, miss_ns=1, miss_samples=1, redis_ns=50, redis_samples=10)
+    assert report().regions[0].database_ms_saved == 0.0
 
 
 def test_one_region_can_be_asked_for() -> None:
@@ -117,7 +145,8 @@ def test_one_region_can_be_asked_for() -> None:
 
 def test_of_one_organisation_its_rows_count_with_the_loads_of_the_region() -> None:
     shop_of("tea")
-    used(local_hits=10_000, misses=10, loads=10, load_ns=30_000_000, stale=4)
+    measured = {"loads": 10, "load_ns": 30_000_000, "miss_ns": 30_000_000, "miss_samples": 10}
+    used(local_hits=10_000, misses=10, stale=4, **measured)
     used(org="tea", local_hits=60, misses=40)
 
     made = report(org="tea")

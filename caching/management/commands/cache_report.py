@@ -120,7 +120,7 @@ def _row(usage: RegionUsage) -> tuple[str, ...]:
         milliseconds(usage.avg_miss_ms or 0.0),
         f"{usage.loads:,}",
         f"{usage.queries_saved:,}",
-        f"{usage.database_ms_saved / 1000:,.1f} s",
+        _saved(usage),
     )
 
 
@@ -136,9 +136,13 @@ def _orgs(title: str, orgs: tuple[OrgUsage, ...]) -> Table:
             f"{org.requests:,}",
             _rate(org.hit_rate),
             f"{org.misses:,}",
-            f"{org.database_ms_saved / 1000:,.1f} s",
+            _saved(org),
         )
     return table
+
+
+def _saved(usage: RegionUsage | OrgUsage) -> str:
+    return "-" if usage.database_ms_saved is None else f"{usage.database_ms_saved / 1000:,.1f} s"
 
 
 def _rate(rate: float | None) -> str:

@@ -28,7 +28,8 @@ def now(clock: MovableClock) -> None:
 
 @pytest.fixture
 def traffic() -> None:
-    used(local_hits=3000, misses=1000, loads=1000, load_ns=2_000_000_000, local_ns=1000, local_samples=1)
+    measured = {"local_ns": 1000, "local_samples": 1, "miss_ns": 2_000_000_000, "miss_samples": 1000}
+    used(local_hits=3000, misses=1000, loads=1000, load_ns=2_000_000_000, **measured)
     used(region="menu", redis_hits=600, misses=400, loads=400, load_ns=400_000_000)
     used(org="tea", local_hits=2500, misses=500)
     used(org="cake", misses=500)
@@ -58,6 +59,7 @@ def test_the_table_has_regions_organisations_and_advice(monkeypatch: pytest.Monk
     assert cells(text, "shop")[:5] == ["shop", "4,000", "75.00% (low)", "90%", "1.0 µs"]
     assert cells(text, "shop")[7:] == ["1,000", "3,000", "6.0 s"]
     assert cells(text, "menu")[:4] == ["menu", "1,000", "60.00%", "-"]
+    assert cells(text, "menu")[-1] == "-", "no miss was measured"
     assert cells(text, "all")[:4] == ["all", "5,000", "72.00%", "-"]
     assert cells(text, "tea") == ["tea", "3,000", "83.33%", "500", "5.0 s"]
     assert "Below target: shop." in text
