@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from caching.consistency import Consistency
 from caching.reporting import CacheReport, RegionReport, cache_report
 from caching.runtime import runtime
 
@@ -106,6 +107,11 @@ def _of_regions(
     return samples
 
 
+def _nines(found: Consistency) -> int | None:
+    # Without a violation none is what too few audits show: no reason for an alarm.
+    return found.nines if found.nines or found.violations else None
+
+
 def _single(figure: Callable[[CacheReport], float | None]) -> Callable[[CacheReport], Iterator[Sample]]:
     def samples(report: CacheReport) -> Iterator[Sample]:
         value = figure(report)
@@ -136,8 +142,11 @@ _FROM_REPORT: Final[Mapping[Metric, Callable[[CacheReport], Iterator[Sample]]]] 
         lambda region: [(("local",), region.local_ttl), (("redis",), region.redis_ttl)]
     ),
     Metric(
-        "consistency.nines", "gauge", "Nines of the share of hits that are as new as the database.", ("region",)
-    ): _of_regions(lambda region: [((), region.consistency.nines)]),
+        "consistency.nines",
+        "gauge",
+        "Nines of the share of consistent hits; absent while too few were audited.",
+        ("region",),
+    ): _of_regions(lambda region: [((), _nines(region.consistency))]),
     Metric(
         "consistency.window", "gauge", "How late a hit may be and count as new.", ("region",), "seconds"
     ): _of_regions(lambda region: [((), region.consistency.within_ms / 1000)]),

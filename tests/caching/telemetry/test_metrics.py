@@ -81,9 +81,14 @@ def test_a_region_without_a_target_has_none(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_the_auditor_found_is_shown_once_it_has_looked() -> None:
+    counters = cached.shop.counters
     assert figure("consistency.nines", "shop") is None
+    counters.audited = 2
+    assert figure("consistency.nines", "shop") is None, "too few to tell"
+    counters.audited, counters.violations = 100, 90
+    assert figure("consistency.nines", "shop") == 0
 
-    cached.shop.counters.audited = 10_000
+    counters.audited, counters.violations = 10_000, 0
 
     assert figure("consistency.nines", "shop") == cache_report().region("shop").consistency.nines == 3
     assert figure("consistency.window", "shop") == cache_report().region("shop").consistency.within_ms / 1000
