@@ -29,8 +29,10 @@ from caching.operations import (
     cache_warm_key,
     cache_warm_rows,
 )
+from caching.outcome import CLEARED_LATER, WARMED_HERE, clear_waits
 from caching.registry import registry
 from caching.reporting import Reported
+from caching.runtime import runtime
 
 __all__ = ["CacheEventAdmin", "CacheRegionAdmin", "CachedModelAdminMixin"]
 
@@ -94,7 +96,7 @@ class CacheRegionAdmin(admin.ModelAdmin):
         self._require(request, "clear")
         form = TargetForm(request.POST)
         if not form.is_valid():
-            return self._page(request, form)
+            return self._refuse(request, form, "cleared")
         if not any(form.cleaned_data.values()) and "confirmed" not in request.POST:
             context = {**self._context(request), "title": "Clear everything?"}
             return TemplateResponse(request, "admin/caching/cacheregion/clear_confirmation.html", context)
@@ -104,9 +106,10 @@ class CacheRegionAdmin(admin.ModelAdmin):
                 cache_clear_key(region=region, org=org, parts=key, user=request.user)
             else:
                 cache_clear(regions=[region] if region else [], orgs=[org] if org else [], user=request.user)
-            return f"Cleared {form.described}. The next read of each value comes from the database."
+            said = f"Cleared {form.described}. The next read of each value comes from the database."
+            return f"{said} {CLEARED_LATER}" if clear_waits() else said
 
-        return self._operate(request, form, clear)
+        return self._operate(request, form, "cleared", clear)
 
     @method_decorator(require_POST)
     def warm_view(self, request: HttpRequest) -> HttpResponse:
@@ -114,29 +117,35 @@ class CacheRegionAdmin(admin.ModelAdmin):
         self._require(request, "warm")
         form = TargetForm(request.POST)
         if not form.is_valid():
-            return self._page(request, form)
+            return self._refuse(request, form, "warmed")
 
         def warm(region: str, org: str, key: list[str | int]) -> str:
             if key:
                 loaded = cache_warm_key(region=region, org=org, parts=key, user=request.user)
             else:
                 loaded = cache_warm(regions=[region] if region else [], orgs=[org] if org else [], user=request.user)
-            return f"Warmed {form.described}: {value_count(sum(loaded.values()))} loaded."
+            said = f"Warmed {form.described}: {value_count(sum(loaded.values()))} loaded."
+            return said if runtime.redis is not None else f"{said} {WARMED_HERE}"
 
-        return self._operate(request, form, warm)
+        return self._operate(request, form, "warmed", warm)
 
-    def _operate(self, request: HttpRequest, form: TargetForm, operate: Callable[..., str]) -> HttpResponse:
+    def _operate(self, request: HttpRequest, form: TargetForm, done: str, operate: Callable[..., str]) -> HttpResponse:
         try:
-            done = operate(**form.cleaned_data)
+            said = operate(**form.cleaned_data)
         except UnknownKey as error:
             form.add_error("key", str(error))
-            return self._page(request, form)
+            return self._refuse(request, form, done)
         except RedisUnavailable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, done, messages.SUCCESS)
+            self.message_user(request, said, messages.SUCCESS)
         page = reverse("admin:caching_cacheregion_changelist")
         return HttpResponseRedirect(f"{page}?scope={_scope(request)}" if "scope" in request.GET else page)
+
+    def _refuse(self, request: HttpRequest, form: TargetForm, done: str) -> HttpResponse:
+        """Show the page again, and say at its top what is wrong: the form is far below."""
+        self.message_user(request, f"Nothing was {done}. {form.refuse()}", messages.ERROR)
+        return self._page(request, form)
 
     def _require(self, request: HttpRequest, *verbs: str) -> None:
         """Let those pass who may look, and do one of these."""
@@ -234,7 +243,8 @@ class CachedModelAdminMixin(admin.ModelAdmin):
         except RedisUnavailable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, f"Cleared the cached copies of {chosen}.", messages.SUCCESS)
+            said = f"Cleared the cached copies of {chosen}."
+            self.message_user(request, f"{said} {CLEARED_LATER}" if clear_waits() else said, messages.SUCCESS)
 
     @admin.action(description="Warm cache", permissions=["warm_cache"])
     def warm_cache(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -244,4 +254,6 @@ class CachedModelAdminMixin(admin.ModelAdmin):
         except RedisUnavailable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, f"Loaded {value_count(loaded)} into the cache.", messages.SUCCESS)
+            said = f"Loaded {value_count(loaded)} into the cache."
+            said = said if runtime.redis is not None else f"{said} {WARMED_HERE}"
+            self.message_user(request, said, messages.SUCCESS)

@@ -13,9 +13,11 @@ from caching.stats import COUNTERS, describe
 
 __all__ = [
     "duration",
+    "fleet_notice",
     "health",
     "health_tiles",
     "host_row",
+    "local_memory",
     "milliseconds",
     "rate",
     "region_row",
@@ -70,6 +72,22 @@ def rate(per_second: float) -> str:
 def health(report: CacheReport) -> list[str]:
     """Return a sentence each on the breaker, the listener and the outbox, as far as there are any."""
     return [sentence for sentence in (_breaker(report), _listener(report), _outbox(report)) if sentence]
+
+
+def fleet_notice(report: CacheReport) -> str:
+    """Return a sentence where "all servers" are this one alone, because Redis does not tell of others; else ""."""
+    if report.scope != "fleet" or report.breaker is None or report.breaker.state == "closed":
+        return ""
+    return "Redis does not answer: other servers are not known, these are this server's figures."
+
+
+def local_memory(report: CacheReport) -> str:
+    """Return whether the process that answers uses local memory: "on", "off", or why it is out of use."""
+    if not report.local_memory:
+        return "off"
+    if report.listener is not None and report.listener.state == "connecting":
+        return "out of use until other servers' changes are heard"
+    return "on"
 
 
 def health_tiles(report: CacheReport) -> list[dict[str, str]]:

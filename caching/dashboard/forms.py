@@ -67,6 +67,12 @@ class TargetForm(forms.Form):
         if self.cleaned_data.get("key") and not (self.cleaned_data.get("region") and self.cleaned_data.get("org")):
             self.add_error("key", "Say of which region and organisation it is.")
 
+    def refuse(self) -> str:
+        """Say what is wrong, field by field, and let the page open at the first wrong field; of an invalid form."""
+        wrong = [field for field in self if field.errors]
+        wrong[0].field.widget.attrs["autofocus"] = True
+        return " ".join(f"{field.label}: {' '.join(map(str, field.errors))}" for field in wrong)
+
     @property
     def described(self) -> str:
         """The target in words; of a valid form. Without the key, which may be personal."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from django.utils import timezone
 
-from caching.display import health_tiles, host_row, rate, region_row, total_row
+from caching.display import fleet_notice, health_tiles, host_row, local_memory, rate, region_row, total_row
 from caching.fleet import HostFigures, fleet_hosts, total
 from caching.models import CacheEvent
 from caching.periods import Step
@@ -48,6 +48,8 @@ def live(scope: Reported) -> dict[str, Any]:
     return {
         "at": runtime.clock.wall(),
         "report": msgspec.to_builtins(report),
+        "notice": fleet_notice(report),
+        "local_memory": local_memory(report),
         "numbers": numbers,
         "total": total_row(numbers),
         "regions": {region.name: region_row(region) for region in report.regions},

@@ -16,6 +16,7 @@ from django.test import Client
 from caching.display import region_row
 from caching.models import CacheEvent
 from caching.reporting import cache_report
+from caching.runtime import runtime
 from orders.models import Order
 from restaurant.profiles.cached import profile
 from restaurant.profiles.models import BusinessProfile, User
@@ -38,6 +39,12 @@ def signed_in(user: User, **options: Any) -> Client:
 def words(response: Any) -> str:
     text = re.sub(r"<[^>]+>", " ", response.content.decode())
     return re.sub(r"\s+", " ", text)
+
+
+def autofocused(response: Any) -> list[str]:
+    """The ids of the fields at which the page opens."""
+    fields = re.findall(r"<(?:input|select)[^>]*\bautofocus\b[^>]*>", response.content.decode())
+    return [found.group(1) for each in fields if (found := re.search(r' id="([^"]+)"', each))]
 
 
 class Fields(HTMLParser):
@@ -181,6 +188,8 @@ def test_one_key_is_cleared_and_warmed_and_no_other() -> None:
 
     assert "Cleared one key of “Dish” of tea." in words(cleared)
     assert "Warmed one key of “Dish” of tea: 1 value loaded." in words(warmed)
+    assert ("only the process that answered" in words(warmed)) is (runtime.redis is None)
+    assert "in the outbox" not in words(cleared)
     copies = [cached.dish.get(each.shop_id, each.pk) for each in (one, other)]
     assert [copy and copy.name for copy in copies] == ["tea!", "cake"]
     assert set(CacheEvent.objects.values_list("action", "key")) == {
@@ -198,6 +207,8 @@ def test_a_key_that_the_region_cannot_have_is_told_beside_what_was_typed() -> No
 
     assert "Region &#x27;dish&#x27; has no keys with such parts." in response.content.decode()
     assert 'value="no-such-uuid"' in response.content.decode()
+    assert "Nothing was warmed. One key: Region" in words(response)
+    assert autofocused(response) == ["id_key"]
 
 
 def test_whoever_looks_at_one_server_does_so_after_a_clear_too() -> None:
@@ -223,6 +234,7 @@ def test_warming_a_shop_says_how_much_was_loaded() -> None:
     response = signed_in(operator(VIEW, WARM)).post(PAGE + "warm/", {"org": "tea"}, follow=True)
 
     assert "Warmed all regions of tea: " in words(response)
+    assert "Without Redis only the process that answered holds the values." in words(response)
     assert cached.shop.counters.loads == 1
 
 
@@ -238,6 +250,12 @@ def test_a_wrong_name_is_told_beside_what_was_typed(address: str, fields: dict[s
     assert response.status_code == 200
     assert message in response.content.decode()
     assert "org" not in fields or 'value="tee"' in response.content.decode()
+    title = {"org": "Organisation", "region": "Region"}[next(iter(fields))]
+    done = {"clear/": "cleared", "warm/": "warmed"}[address]
+    top = response.content.decode().partition('id="content-main"')[0]
+    assert f'<li class="error">Nothing was {done}. {title}: ' in top
+    assert message in top
+    assert autofocused(response) == [f"id_{next(iter(fields))}"]
     assert not CacheEvent.objects.exists()
 
 
@@ -256,6 +274,7 @@ def test_without_redis_a_clear_waits_for_it_and_the_page_says_so() -> None:
 
     assert "Redis is left alone: Redis did not answer" in words(response)
     assert "1 invalidation waits for Redis" in words(response)
+    assert "The clear is in the outbox, and reaches other servers when Redis is back." in words(response)
     assert "cleared Shop" in words(response)
 
 
@@ -336,7 +355,19 @@ def test_the_cache_of_chosen_orders_is_warmed() -> None:
     response = admin_of().post("/admin/orders/order/", choose("warm_cache", order), follow=True)
 
     assert re.search(r"Loaded [1-9]\d* values? into the cache\.", words(response))
+    assert "Without Redis only the process that answered holds the values." in words(response)
     assert set(CacheEvent.objects.values_list("action", "org_id")) == {("warm", order.org_id)}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("redis_down")
+def test_while_redis_is_away_clearing_copies_says_that_other_servers_hear_later() -> None:
+    org = BusinessProfileFactory.build(org_id="tea")
+    QuerySet(BusinessProfile).bulk_create([org])
+
+    response = admin_of().post("/admin/profiles/businessprofile/", choose("clear_cached_copies", org), follow=True)
+
+    assert "Cleared the cached copies of 1 business profile. Redis did not answer. The clear is in" in words(response)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,6 +11,7 @@ from caching.display import (
     health,
     health_tiles,
     host_row,
+    local_memory,
     milliseconds,
     rate,
     region_row,
@@ -224,3 +225,19 @@ def test_adaptive_times_in_use_are_told_with_their_reason(settings: Settings) ->
 
     assert label == "Adaptive time to live"
     assert text == "5 min. 100% changed too often, or were seen too little: 300 s as declared."
+
+
+@pytest.mark.parametrize(
+    ("is_on", "state", "words"),
+    [
+        (True, None, "on"),
+        (True, "listening", "on"),
+        (True, "without tracking", "on"),
+        (True, "connecting", "out of use until other servers' changes are heard"),
+        (False, "connecting", "off"),
+    ],
+)
+def test_local_memory_is_not_called_on_while_it_is_out_of_use(is_on: bool, state: str | None, words: str) -> None:
+    listener = None if state is None else ListenerReport(state=state, lag_ms=None, heard=0, reconnects=0)
+
+    assert local_memory(replace(cache_report(), local_memory=is_on, listener=listener)) == words

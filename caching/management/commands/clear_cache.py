@@ -9,9 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from caching.management.operator import OperatorCommand, add_targets
 from caching.operations import cache_clear
-from caching.runtime import runtime
-
-_LATER = "Redis did not answer. The clear is in the outbox, and reaches other servers when Redis is back."
+from caching.outcome import CLEARED_LATER, clear_waits
 
 
 class Command(OperatorCommand):
@@ -38,7 +36,7 @@ class Command(OperatorCommand):
         if not (everything or orgs or regions):
             raise CommandError("Say what to clear: --org ORG, --region R, or --all for everything.")
         cache_clear(regions=regions, orgs=orgs)
-        waiting = runtime.redis is not None and not runtime.breaker.closed
+        waiting = clear_waits()
         if options["json"]:
             self.stdout.write(json.dumps({"regions": regions or None, "orgs": orgs or None, "waiting": waiting}))
             return
@@ -46,4 +44,4 @@ class Command(OperatorCommand):
         whose = f" of {', '.join(orgs)}" if orgs else ""
         self.stdout.write(self.style.SUCCESS(f"Cleared {what}{whose}."))
         if waiting:
-            self.stdout.write(_LATER)
+            self.stdout.write(CLEARED_LATER)

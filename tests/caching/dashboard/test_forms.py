@@ -91,3 +91,17 @@ def test_the_target_is_described_without_what_may_be_personal(fields: dict[str, 
 
     assert typed.is_valid()
     assert typed.described == words
+
+
+def test_a_refused_form_names_its_wrong_fields_and_opens_at_the_first() -> None:
+    typed = form(region="shap", org="coffee", key="1")
+
+    said = typed.refuse()
+
+    assert said.startswith("Region: Select a valid choice.")
+    assert "Organisation: There is no organisation 'coffee'. Check the spelling." in said
+    assert "One key: Say of which region and organisation it is." in said
+    assert [each.name for each in typed if "autofocus" in str(each)] == ["region"]
+    assert 'aria-invalid="true"' in str(typed["org"])
+    assert 'aria-describedby="id_org_error"' in str(typed["org"])
+    assert 'id="id_org_error"' in str(typed["org"].errors)

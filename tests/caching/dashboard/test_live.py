@@ -8,9 +8,12 @@ import msgspec
 import pytest
 from django.db.models import QuerySet
 from django.test import Client
+from django.utils.html import escape
 
+from caching.errors import RedisUnavailable
 from caching.fleet import HostFigures
 from caching.models import CacheEvent, CacheUsage
+from caching.operations import cache_warm
 from caching.runtime import runtime
 from caching.series import MEASURES
 from tests.caching.operators import CLEAR, VIEW, WARM, operator, shop_of
@@ -150,7 +153,7 @@ def test_other_servers_are_told_of_once_there_are_any(redis: Any) -> None:
 
     assert 'data-shown-field="hosts/1" hidden' in alone
     assert 'data-shown-field="hosts/1" hidden' not in both
-    assert "<td>till-2</td>" in both
+    assert '<td data-label="Server">till-2</td>' in both
     assert client.get(PAGE + "live/").json()["total"]["misses"] == "3"
 
 
@@ -163,3 +166,22 @@ def test_old_values_that_the_auditor_saw_are_an_alarm() -> None:
     assert live["regions"]["shop"]["is_inconsistent"]
     assert live["total"]["is_inconsistent"]
     assert not live["regions"]["menu"]["is_inconsistent"]
+
+
+@pytest.mark.usefixtures("redis_down")
+def test_that_other_servers_are_not_known_without_an_answer_of_redis_is_said_and_told_live() -> None:
+    user = operator(VIEW)
+    client = Client()
+    client.force_login(user)
+    said = "Redis does not answer: other servers are not known, these are this server's figures."
+    with pytest.raises(RedisUnavailable):
+        cache_warm(regions=["shop"], orgs=[])
+
+    assert client.get(PAGE + "live/").json()["notice"] == said
+    assert client.get(PAGE + "live/?scope=host").json()["notice"] == ""
+    assert escape(said) in client.get(PAGE).content.decode()
+
+
+@pytest.mark.usefixtures("tiers")
+def test_nothing_is_said_of_other_servers_while_redis_answers() -> None:
+    assert asked("live/", VIEW)["notice"] == ""

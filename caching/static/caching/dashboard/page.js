@@ -60,7 +60,11 @@ function showList(table) {
   body.replaceChildren();
   for (const row of texts) {
     const line = body.insertRow();
-    for (const text of row) line.insertCell().textContent = text;
+    for (const text of row) {
+      const cell = line.insertCell();
+      cell.textContent = text;
+      cell.dataset.label = table.tHead.rows[0].cells[cell.cellIndex].textContent;
+    }
     if (row.length < columns.length) line.cells[0].colSpan = columns.length;
   }
 }
