@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.db import Error, IntegrityError, router
-from django.db.models import QuerySet, Sum
+from django.db.models import Max, QuerySet, Sum
+from django.db.models.functions import Greatest
 
 from caching.conf import conf
 from caching.logs import logger
@@ -128,6 +129,10 @@ def add_up(step: Step, host: str, start: int) -> None:
     for row in rows.filter(org="").order_by("start").values("region", *GAUGES):
         # The last one stays.
         totals[row["region"], ""].update({name: row[name] for name in GAUGES})
+    # Rows from before there was a peak have none.
+    peaks = rows.filter(org="").values("region").annotate(peak=Max(Greatest("peak_bytes", "bytes"))).order_by()
+    for region, peak in peaks.values_list("region", "peak"):
+        totals[region, ""]["peak_bytes"] = peak
     write(step, host, start, totals, anew=True)
 
 
@@ -180,7 +185,8 @@ def _fits(name: str) -> bool:
 
 
 def _measured(numbers: _Numbers) -> dict[str, int]:
-    return {name: numbers.get(name, 0) for name in MEASURES}
+    measured = {name: numbers.get(name, 0) for name in MEASURES}
+    return {**measured, "peak_bytes": numbers.get("peak_bytes", measured["bytes"])}
 
 
 def _rows(step: Step, host: str, start: int, end: int) -> QuerySet[CacheUsage]:

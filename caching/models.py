@@ -142,7 +142,8 @@ class CacheUsage(models.Model):
     """What one host did with one region, or one organisation in it, in one minute, hour or day.
 
     `start` counts minutes since 1970, so that no time zone, database or summer time moves a row. The columns behind are
-    `caching.stats.COUNTERS` within that time; `entries` and `bytes` are what there was at its end. `org` is empty in
+    `caching.stats.COUNTERS` within that time; `entries` and `bytes` are what there was at its end, and `peak_bytes` the
+    most at the end of a minute in it (0 in rows older than the column). `org` is empty in
     the rows of whole regions; those of organisations are estimated, and have local hits, Redis hits, misses and
     invalidations alone.
     """
@@ -186,6 +187,7 @@ class CacheUsage(models.Model):
     miss_samples = models.BigIntegerField(default=0)
     entries = models.BigIntegerField(default=0)
     bytes = models.BigIntegerField(default=0)
+    peak_bytes = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = (

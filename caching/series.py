@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 from django.db.models import Sum
+from django.db.models.functions import Greatest
 
 from caching.models import CacheUsage
 from caching.periods import Piece, Step, Window, as_datetime, floor, window
@@ -30,6 +31,7 @@ __all__ = [
     "summed",
 ]
 
+#: All of `MEASURES`, and `peak_bytes`.
 Numbers = Mapping[str, int]
 
 #: The counters that history keeps: the columns of the table.
@@ -129,8 +131,9 @@ def added(points: Iterable[Numbers]) -> dict[str, int]:
 
 
 def summed(earlier: Numbers, later: Numbers) -> dict[str, int]:
-    """Return what was counted in both times; of what is not counted but measured, the later."""
-    return {name: later[name] if name in GAUGES else earlier[name] + later[name] for name in MEASURES}
+    """Return what was counted in both times; of what is not counted but measured, the later, and the higher peak."""
+    both = {name: later[name] if name in GAUGES else earlier[name] + later[name] for name in MEASURES}
+    return {**both, "peak_bytes": max(earlier["peak_bytes"], later["peak_bytes"])}
 
 
 def described(numbers: Numbers) -> dict[str, Any]:
@@ -165,7 +168,14 @@ def _rows(asked: Window, *by: str, region: str | None, org: str | None) -> Itera
         if region is not None:
             rows = rows.filter(region=region)
         # Not called after the columns: Django takes that for a mistake.
-        yield from rows.values(*by).annotate(**{f"{name}_sum": Sum(name) for name in MEASURES}).order_by(*by)
+        yield from rows.values(*by).annotate(**_SUMS).order_by(*by)
+
+
+# Rows from before there was a peak have none.
+_SUMS: Final = {
+    **{f"{name}_sum": Sum(name) for name in MEASURES},
+    "peak_bytes_sum": Sum(Greatest("peak_bytes", "bytes")),
+}
 
 
 def _rows_of(piece: Piece) -> Any:
@@ -173,4 +183,4 @@ def _rows_of(piece: Piece) -> Any:
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, int]:
-    return {name: int(row[f"{name}_sum"] or 0) for name in MEASURES}
+    return {name: int(row[f"{name}_sum"] or 0) for name in (*MEASURES, "peak_bytes")}

@@ -19,7 +19,7 @@ class RegionUsage(msgspec.Struct, frozen=True, kw_only=True):
     `loads` are questions to the database, each for one value or for many; `avg_load_ms` is the mean time of one, and
     `database_ms` of all. `queries_saved` are hits: values it was not asked for. `database_ms_saved` is how much longer
     these reads would have taken had they been misses, which are measured by value. `bytes` is what local memory held
-    last, `peak_bytes` the most at the end of a step; both of all servers.
+    last, `peak_bytes` the most that it held at the end of a minute; both of all servers.
     """
 
     region: str
@@ -72,10 +72,11 @@ def saved_ms(hits: Numbers, of_whole: Numbers) -> float | None:
     None when no miss was measured. Not by loads: one question to the database may be for many values.
     """
     each = described(of_whole)
-    miss = each["avg_miss_ms"]
+    miss: float | None = each["avg_miss_ms"]
     if miss is None:
         return None
-    return sum(hits[f"{tier}_hits"] * max(0.0, miss - (each[f"avg_{tier}_ms"] or 0.0)) for tier in ("local", "redis"))
+    local, redis = (max(0.0, miss - (each[f"avg_{tier}_ms"] or 0.0)) for tier in ("local", "redis"))
+    return hits["local_hits"] * local + hits["redis_hits"] * redis
 
 
 def tally(name: str, over_time: Iterable[Numbers], *, of_whole: Numbers | None = None) -> RegionUsage:
@@ -103,7 +104,7 @@ def tally(name: str, over_time: Iterable[Numbers], *, of_whole: Numbers | None =
         queries_saved=figures["hits"],
         database_ms_saved=saved_ms(total, known),
         **{name: total[name] for name in _AS_COUNTED},
-        peak_bytes=max(point["bytes"] for point in points),
+        peak_bytes=max(point["peak_bytes"] for point in points),
     )
 
 

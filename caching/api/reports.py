@@ -59,7 +59,7 @@ class RegionUsageSerializer(serializers.Serializer[Any]):
     evictions = serializers.IntegerField()
     entries = serializers.IntegerField()
     bytes = serializers.IntegerField(help_text="In local memory, last, of all servers.")
-    peak_bytes = serializers.IntegerField(help_text="The most at the end of a step.")
+    peak_bytes = serializers.IntegerField(help_text="The most at the end of a minute.")
 
 
 class AdviceSerializer(serializers.Serializer[Any]):

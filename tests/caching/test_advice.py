@@ -14,7 +14,7 @@ from tests.shop import cached
 
 
 def usage(**numbers: int) -> RegionUsage:
-    return tally("shop", [{**dict.fromkeys(MEASURES, 0), **numbers}])
+    return tally("shop", [{**dict.fromkeys(MEASURES, 0), "peak_bytes": numbers.get("bytes", 0), **numbers}])
 
 
 def said(of: RegionUsage, **how: Any) -> list[tuple[str, str, str]]:
@@ -92,6 +92,10 @@ def test_much_memory_is_told_for_each_server() -> None:
     [(about, cause, remedy)] = said(usage(bytes=2 * MUCH_MEMORY + 2), hosts=2)
     assert (about, cause) == ("memory", "Shop: up to 100 MB of local memory on a server, more than 100 MB.")
     assert "quota" in remedy
+
+
+def test_memory_that_was_given_back_since_is_told_too() -> None:
+    assert [about for about, _, _ in said(usage(bytes=5, peak_bytes=MUCH_MEMORY + 1))] == ["memory"]
 
 
 def test_old_values_and_expired_answers_are_told() -> None:

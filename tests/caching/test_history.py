@@ -190,14 +190,15 @@ def run(clock: MovableClock, leader: History, minutes: Iterable[int]) -> None:
 
 
 def test_an_hour_is_added_up_from_its_minutes(clock: MovableClock, told: Told, leader: History) -> None:
-    for minute in (0, 20, 59):
-        told.add(minute_row(NOON + minute, misses=minute + 1, entries=minute, bytes=100 + minute))
+    for minute, size in ((0, 100), (20, 900), (59, 159)):
+        told.add(minute_row(NOON + minute, misses=minute + 1, entries=minute, bytes=size))
         told.add(minute_row(NOON + minute, org="tea", misses=1))
     run(clock, leader, range(NOON + 1, NOON + 60))
     assert kept("hour") == []
     run(clock, leader, [NOON + 60])
 
     assert kept("hour", "misses", "entries", "bytes", org="") == [(NOON, "shop", "", 82, 59, 159)]
+    assert kept("hour", "peak_bytes", org="") == [(NOON, "shop", "", 900)]
     assert kept("hour", "misses", "entries", "bytes", org="tea") == [(NOON, "shop", "tea", 3, 0, 0)]
     assert kept("day") == []
 
@@ -240,12 +241,20 @@ def test_who_is_no_longer_among_the_busiest_of_the_hour_loses_the_row(
 def test_a_day_is_added_up_from_its_hours(clock: MovableClock, told: Told, leader: History) -> None:
     midnight = floor(NOON, "day") + DAY
     for hour in range(5):
-        used(step="hour", host=runtime.statistics.host_id, ago=HOUR * hour, misses=10, entries=9)
+        used(
+            step="hour",
+            host=runtime.statistics.host_id,
+            ago=HOUR * hour,
+            misses=10,
+            entries=9,
+            bytes=7,
+            peak_bytes=80 * hour,
+        )
     told.add(minute_row(midnight - 1, misses=3, entries=4))
     run(clock, leader, range(midnight - 2, midnight + 1))
 
     assert kept("hour")[-1] == (midnight - HOUR, "shop", "", 3)
-    assert kept("day", "misses", "entries") == [(midnight - DAY, "shop", "", 53, 4)]
+    assert kept("day", "misses", "entries", "peak_bytes") == [(midnight - DAY, "shop", "", 53, 4, 320)]
 
 
 def test_a_leader_adds_up_what_the_one_before_left(clock: MovableClock, told: Told, leader: History) -> None:

@@ -63,6 +63,27 @@ def test_all_regions_are_added_up() -> None:
     assert (total.loads, total.database_ms, total.database_ms_saved) == (80, 710.0, 180.0)
 
 
+def test_the_peak_is_that_of_all_minutes_however_coarse_the_steps() -> None:
+    used(step="hour", ago=30 + 5 * HOUR, bytes=5, peak_bytes=300 * 2**20)
+    used(step="hour", ago=30 + 5 * HOUR, host="two", bytes=6, peak_bytes=8)
+    # Written before peaks were.
+    used(region="menu", step="hour", ago=30 + 5 * HOUR, bytes=9)
+    for ago, size in ((20, 3), (10, 70), (2, 4)):
+        used(region="tally", ago=ago, bytes=size, peak_bytes=size)
+    used(ago=3, bytes=5, peak_bytes=5)
+
+    made = report()
+
+    assert {each.region: (each.bytes, each.peak_bytes) for each in made.regions} == {
+        "shop": (5, 300 * 2**20 + 8),
+        "menu": (9, 9),
+        "tally": (4, 70),
+    }
+    assert made.total is not None
+    assert made.total.peak_bytes == 300 * 2**20 + 8
+    assert [(each.region, each.about) for each in made.advice] == [("shop", "memory")]
+
+
 def test_nothing_is_known_of_a_time_without_rows(settings: Settings) -> None:
     made = report(since=NOW - timedelta(days=3), until=NOW - timedelta(days=2))
     assert (made.total, made.regions, made.hosts, made.advice, made.missed_targets) == (None, (), 0, (), ())
