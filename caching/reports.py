@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from django.db import router
@@ -15,10 +16,10 @@ from caching.registry import registry
 from caching.series import Numbers, added, numbers_by_org, numbers_over_time
 from caching.tallies import OrgUsage, RegionUsage, saved_ms, sum_of_known, tally, tally_of_all
 
-__all__ = ["UsageReport", "report"]
+__all__ = ["USUAL_SECONDS", "UsageReport", "report"]
 
-# A day, unless a time is given.
-_USUAL_SECONDS = 86_400
+#: A day, unless a time is given.
+USUAL_SECONDS: Final = 86_400
 _SHOWN = 10
 # Of fewer reads a rate says nothing.
 _ENOUGH = 100
@@ -96,7 +97,7 @@ def report(
 def _window(since: datetime | None, until: datetime | None) -> Window:
     if since is None:
         end = minute_now() * 60 if until is None else until.timestamp()
-        since = datetime.fromtimestamp(max(0.0, end - _USUAL_SECONDS), as_datetime(0).tzinfo)
+        since = datetime.fromtimestamp(max(0.0, end - USUAL_SECONDS), as_datetime(0).tzinfo)
     return window(since, until, None)
 
 

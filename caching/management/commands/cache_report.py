@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import sys
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any, Final
 
@@ -16,8 +17,8 @@ from rich.table import Table
 
 from caching.display import milliseconds
 from caching.management.operator import FELL_SHORT, OperatorCommand
-from caching.periods import moment
-from caching.reports import UsageReport, report
+from caching.periods import BadPeriod, as_datetime, minute_now, moment
+from caching.reports import USUAL_SECONDS, UsageReport, report
 from caching.tallies import OrgUsage, RegionUsage
 
 _COLUMNS: Final = tuple(name for name in RegionUsage.__struct_fields__ if name not in {"region", "label"})
@@ -44,23 +45,29 @@ class Command(OperatorCommand):
         how.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        made = report(
-            region=options["region"],
-            org=options["org"],
-            since=moment(options["since"]) if options["since"] is not None else None,
-            until=moment(options["until"]) if options["until"] is not None else None,
-        )
-        write = {"table": self._as_table, "csv": _as_csv, "json": _as_json}[options["format"]]
-        self.stdout.write(write(made))
+        since, until = (None if options[each] is None else moment(options[each]) for each in ("since", "until"))
+        now = as_datetime(minute_now())
+        if since is not None and since >= min(until or now, now):
+            raise BadPeriod("There is nothing between these times: --from must be before --to, and before now.")
+        made = report(region=options["region"], org=options["org"], since=since, until=until)
+        if options["format"] == "table":
+            until = until or now
+            self.stdout.write(self._as_table(made, since or until - timedelta(seconds=USUAL_SECONDS), until))
+        else:
+            self.stdout.write({"csv": _as_csv, "json": _as_json}[options["format"]](made))
         if made.missed_targets:
             sys.exit(FELL_SHORT)
 
-    def _as_table(self, made: UsageReport) -> str:
+    def _as_table(self, made: UsageReport, since: datetime, until: datetime) -> str:
         terminal = self.stdout.isatty()
         # Not narrower than the table needs when the output is read by a file or a pipe.
         width = shutil.get_terminal_size().columns if terminal else 140
         console = Console(file=StringIO(), width=width, force_terminal=terminal)
-        console.print(_regions(made))
+        title = _title(made, since, until)
+        if made.regions:
+            console.print(_regions(made, title))
+        else:
+            console.print(title, markup=False, highlight=False)
         for title, orgs in (("Busiest organisations", made.busiest_orgs), ("Fewest hits", made.worst_orgs)):
             if orgs:
                 console.print(_orgs(title, orgs))
@@ -93,10 +100,16 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _regions(made: UsageReport) -> Table:
+def _title(made: UsageReport, since: datetime, until: datetime) -> str:
+    """Return what was asked for: the whole hours or days that hold it may not be over yet."""
     whose = f" of {made.org}" if made.org else ""
-    title = f"Caches{whose}, {made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC"
-    table = Table(title=title, title_justify="left")
+    asked = " to ".join(f"{each.astimezone(UTC):%Y-%m-%d %H:%M}" for each in (since, until))
+    return f"Caches{whose}, {asked} UTC, by whole {made.step}s"
+
+
+def _regions(made: UsageReport, title: str) -> Table:
+    # Not markup, whatever an organisation is called.
+    table = Table(title=title.replace("[", r"\["), title_justify="left")
     table.add_column("Region", overflow="fold")
     for heading in ("Reads", "Hit rate", "Target", "Local", "Redis", "Miss", "Loads", "Queries saved", "Time saved"):
         table.add_column(heading, justify="right")
@@ -153,8 +166,8 @@ def _sentences(made: UsageReport) -> list[str]:
     said = []
     if not made.kept:
         said.append("No history is kept: CACHING['HISTORY'] is off.")
-    elif made.total is None:
-        said.append("Nothing is known of this time. Servers write history while they run, a minute late.")
+    elif made.total is None or not made.total.requests:
+        said.append("Nothing was read in this time. Servers write history while they run, a minute late.")
     if made.missed_targets:
         said.append(f"Below target: {', '.join(made.missed_targets)}.")
     for each in made.advice:

@@ -55,7 +55,7 @@ def test_the_table_has_regions_organisations_and_advice(monkeypatch: pytest.Monk
     monkeypatch.setattr(cached.shop, "target", 0.9)
     text, code = run()
 
-    assert text.startswith("Caches, 2026-11-22 12:00 to 2026-11-23 13:00 UTC")
+    assert text.startswith("Caches, 2026-11-22 12:30 to 2026-11-23 12:30 UTC, by whole hours")
     assert cells(text, "shop")[:5] == ["shop", "4,000", "75.00% (low)", "90%", "1.0 µs"]
     assert cells(text, "shop")[7:] == ["1,000", "3,000", "6.0 s"]
     assert cells(text, "menu")[:4] == ["menu", "1,000", "60.00%", "-"]
@@ -112,7 +112,9 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(org: str) -> None:
 def test_no_table_takes_a_name_for_markup() -> None:
     used(misses=1)
     used(org="[red]x[/red]", misses=1)
+    shop_of("[red]x[/red]")
 
+    assert run("--org", "[red]x[/red]")[0].startswith("Caches of [red]x[/red], ")
     assert cells(run()[0], "[red]x[/red]")[1] == "1"
 
 
@@ -132,7 +134,13 @@ def test_time_region_and_organisation_are_taken() -> None:
 
 def test_a_time_of_which_nothing_is_known_is_no_error(settings: Settings) -> None:
     text, code = run("--from", "2026-01-01", "--to", "2026-02-01")
-    assert (code, "Nothing is known of this time." in text) == (0, True)
+    assert (code, "Nothing was read in this time." in text) == (0, True)
+    assert text.startswith("Caches, 2026-01-01 00:00 to 2026-02-01 00:00 UTC, by whole days\nNothing was read")
+    assert "Region" not in text, "no empty table"
+    used(invalidations=1)
+    text = run("--from", "90m", "--to", "2026-11-23T13:25+01:00")[0]
+    assert "Caches, 2026-11-23 11:00 to 2026-11-23 12:25 UTC, by whole minutes" in text
+    assert "Nothing was read in this time." in run()[0]
 
     settings.CACHING = {**settings.CACHING, "HISTORY": None}
     assert "No history is kept: CACHING['HISTORY'] is off." in run()[0]
@@ -150,7 +158,9 @@ def test_a_better_preset_is_named() -> None:
     [
         (["--from", "yesterday"], "Give a date"),
         (["--to", ""], "Give a date"),
-        (["--from", "1h", "--to", "2h"], "since must be before until"),
+        (["--from", "1h", "--to", "2h"], "--from must be before --to, and before now"),
+        (["--from", "0m"], "--from must be before --to, and before now"),
+        (["--from", "2027-01-01", "--to", "2027-01-02"], "--from must be before --to, and before now"),
         (["--region", "shap"], "There is no cache region 'shap'"),
         (["--org", "tee"], "There is no organisation 'tee'"),
     ],
