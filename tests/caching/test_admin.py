@@ -209,6 +209,8 @@ def test_a_key_that_the_region_cannot_have_is_told_beside_what_was_typed() -> No
     assert 'value="no-such-uuid"' in response.content.decode()
     assert "Nothing was warmed. One key: Region" in words(response)
     assert autofocused(response) == ["id_key"]
+    # Shown at the address of the button, which answers no GET.
+    assert f'href="{PAGE}?scope=host"' in response.content.decode()
 
 
 def test_whoever_looks_at_one_server_does_so_after_a_clear_too() -> None:
