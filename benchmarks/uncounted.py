@@ -10,7 +10,7 @@ from typing import Any
 
 from caching import regions
 
-__all__ = ["ChangedError", "get_uncounted"]
+__all__ = ["ChangedError", "get_counted", "get_uncounted"]
 
 
 class ChangedError(Exception):
@@ -46,15 +46,27 @@ def _names(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
+def get_counted() -> Callable[..., Any]:
+    """Return `Region.get` as it stands, made anew: the other is adapted to all regions it served."""
+    return _made(_tree())
+
+
 def get_uncounted() -> Callable[..., Any]:
-    """Return `Region.get` as it stands, but for its counter and its samples; raises `ChangedError`."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(regions.Region.get)))
+    """Return the same, but for its counter and its samples; raises `ChangedError`."""
     change = _WithoutCounting()
-    changed = ast.fix_missing_locations(change.visit(tree))
+    changed = ast.fix_missing_locations(change.visit(_tree()))
     if sorted(change.taken_out) != ["count", "count", "counters", "sample"]:
         raise ChangedError(f"Region.get has other statistics than a counter and samples: {change.taken_out}.")
+    return _made(changed)
+
+
+def _tree() -> ast.Module:
+    return ast.parse(textwrap.dedent(inspect.getsource(regions.Region.get)))
+
+
+def _made(tree: ast.Module) -> Callable[..., Any]:
     made: dict[str, Any] = {}
     # In the module's own names, so that look-ups cost the same.
-    exec(compile(changed, regions.__file__, "exec"), vars(regions), made)  # noqa: S102 -- its own source
+    exec(compile(tree, regions.__file__, "exec"), vars(regions), made)  # noqa: S102 -- its own source
     get: Callable[..., Any] = made["get"]
     return get

@@ -19,9 +19,8 @@ from benchmarks.peers.values import Value, load_anew, values_all
 from benchmarks.results import OURS, Row, Target
 from benchmarks.served import Served
 from benchmarks.timing import InLoop
-from benchmarks.uncounted import get_uncounted
+from benchmarks.uncounted import get_counted, get_uncounted
 from benchmarks.world import ORG
-from caching import Region
 from restaurant.fast_access import get_business_profile_cache, get_order_fast_access_cache
 from restaurant.profiles.cached import profile
 
@@ -85,12 +84,12 @@ def _statistics_row(bench: Bench) -> Row:
     get_business_profile_cache().get_profile(ORG)
     samples = measure(
         {
-            OURS: Served(partial(Region.get, profile, ORG), profile, "local_hits"),
+            OURS: Served(partial(get_counted(), profile, ORG), profile, "local_hits"),
             "without statistics": partial(get_uncounted(), profile, ORG),
         },
         rounds=bench.often(400, 60),
     )
-    note = "Without: the same method, its counter and samples taken out. With: one hit in 64 is timed, its key noted."
+    note = "Without: the same method, its counter and samples taken out. With: one hit in 16 to 4,096 is sampled."
     return Row(
         "local.statistics",
         "What is counted of a hit",

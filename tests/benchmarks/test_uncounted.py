@@ -27,6 +27,17 @@ def test_it_returns_what_the_method_returns_and_counts_no_hit() -> None:
     assert shop.counters.values() == before
 
 
+def test_the_other_one_counts_as_the_method_does() -> None:
+    shop_of("tea")
+    get = uncounted.get_counted()
+    shop.get("tea")
+
+    for _ in range(5):
+        assert get(shop, "tea").name == "old"
+
+    assert shop.counters.local_hits == 5
+
+
 def test_a_method_that_counts_in_another_way_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     source = inspect.getsource(Region.get)
     monkeypatch.setattr(uncounted.inspect, "getsource", lambda _: source.replace("counters.left = left", "pass"))
