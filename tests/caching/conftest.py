@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
+from caching.prefetch import Prefetcher
 from caching.registry import registry
 from caching.runtime import runtime
+from tests.caching.foreseeing import switch
+from tests.conftest import MovableClock
 from tests.shop.models import Shop
 
 _PATIENCE_SECONDS = 60
@@ -135,3 +138,10 @@ def shops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         registry, "organisations", lambda orgs: Shop.objects.filter(pk__in=orgs).values_list("pk", flat=True)
     )
+
+
+@pytest.fixture
+def prefetcher(settings: Settings, clock: MovableClock) -> Prefetcher:
+    """Prediction, switched on, in an observer of which nobody else is part."""
+    switch(settings)
+    return runtime.observer.consumer(Prefetcher)

@@ -20,12 +20,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def prefetcher(settings: Settings, clock: MovableClock) -> Prefetcher:
-    switch(settings)
-    return runtime.observer.consumer(Prefetcher)
-
-
-@pytest.fixture
 def following(monkeypatch: pytest.MonkeyPatch, prefetcher: Prefetcher) -> None:
     monkeypatch.setattr(cached.tally, "follows", (Follows("shop", parts=lambda found: (found.name,)),))
 

@@ -20,12 +20,6 @@ from tests.shop.models import Dish
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def prefetcher(settings: Settings, clock: MovableClock) -> Prefetcher:
-    switch(settings)
-    return runtime.observer.consumer(Prefetcher)
-
-
 def outcome() -> tuple[int, int, int]:
     """What the region has loaded ahead, what of that was asked for, and its misses."""
     return shop.counters.prefetched, shop.counters.prefetch_hits, shop.counters.misses
@@ -200,18 +194,13 @@ def test_no_more_is_loaded_in_a_minute_than_the_budget(settings: Settings, clock
     assert shop.counters.prefetched == 6
 
 
-def test_a_region_may_be_left_out(settings: Settings, clock: MovableClock) -> None:
-    switch(settings, REGIONS={"shop": {"prefetch": False}})
-    shop_of("tea")
-    shop.get("tea")
-    tick()
-    rename()
-    tick()
-    assert shop.counters.prefetched == 0
-
-
-def test_it_is_off_unless_it_is_switched_on(clock: MovableClock) -> None:
-    runtime.observer.consumers = [each for each in runtime.observer.consumers if isinstance(each, Prefetcher)]
+@pytest.mark.parametrize(
+    "caching", [{}, {"PREFETCH": False}, {"PREFETCH": True, "REGIONS": {"shop": {"prefetch": False}}}]
+)
+def test_it_is_off_unless_it_is_switched_on_and_where_a_region_is_left_out(
+    settings: Settings, clock: MovableClock, caching: dict[str, Any]
+) -> None:
+    settings.CACHING = {**settings.CACHING, "HISTORY": None, **caching}
     shop_of("tea")
     shop.get("tea")
     tick()
