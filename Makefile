@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 export PORT
 
-.PHONY: run test screenshots coverage prove stress bench bench-quick bench-policies lint clean
+.PHONY: run test screenshots coverage test-stores prove stress bench bench-quick bench-policies lint clean
 .DEFAULT_GOAL := run
 
 # Serves the site on http://127.0.0.1:8000 (PORT=8001 make run: elsewhere) until Ctrl-C.
@@ -19,7 +19,7 @@ $(VENV)/.installed: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.installed-dev: requirements.txt requirements-postgresql.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed
 
@@ -36,6 +36,10 @@ $(VENV)/bin/python $(BENCH_VENV)/bin/python:
 # TESTS=tests/orders runs some of them.
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(or $(TESTS),--numprocesses auto --dist worksteal)
+
+# The suite on real servers, and a table of what passed. STORES="postgresql" runs one, ARGS="-n 2 tests/orders" some tests.
+test-stores: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.stores $(if $(STORES),--stores "$(STORES)") $(ARGS)
 
 # Takes the pictures of docs/screenshots/ anew; needs Chromium, as tests/browser does.
 screenshots: $(VENV)/.installed-dev

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,15 +29,19 @@ class PostgresUnavailable(Exception):
 class PostgresServer:
     """One server with an empty database, reached through a socket file in a directory that only its user may enter.
 
-    Raises PostgresUnavailable when there is no PostgreSQL that can be run here. Call `end` whatever happens.
+    `settings` are its own, as in `fsync=off`. Raises PostgresUnavailable when there is no PostgreSQL that can be run
+    here. Call `end` whatever happens.
     """
 
-    def __init__(self, parent: Path) -> None:
+    def __init__(self, parent: Path, settings: Sequence[str] = ()) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="fast-access-pg-", dir=parent))
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._as_user = self._user()
-            self._start()
+            self._binaries = self._runnable()
+            self._make()
+            self.start()
         except BaseException:
             self.end()
             raise
@@ -47,8 +51,20 @@ class PostgresServer:
         """The address as `DATABASE_URL` has it."""
         return f"postgres://postgres@/{self._folder}/postgres"
 
+    @property
+    def version(self) -> str:
+        """The server's version, as in `15.14`."""
+        # postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)
+        said = self._run([str(self._binaries / "postgres"), "--version"]).stdout.decode()
+        return said.split(") ")[1].split()[0]
+
     def end(self) -> None:
         """End the server and remove its files."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def stop(self) -> None:
+        """End the server, and every connection to it; `start` brings it back with what was committed."""
         if self._process is not None:
             # "Fast": open connections are ended, not waited for.
             self._process.send_signal(signal.SIGINT)
@@ -57,7 +73,6 @@ class PostgresServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _user(self) -> dict[str, Any]:
         """Return what makes a child run as somebody who is not root."""
@@ -72,18 +87,21 @@ class PostgresServer:
         os.chown(self._folder, user.pw_uid, user.pw_gid)
         return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}
 
-    def _start(self) -> None:
-        binaries = self._binaries()
-        data = self._folder / "data"
+    def _make(self) -> None:
         options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-        made = self._run([str(binaries / "initdb"), *options, f"--pgdata={data}"])
+        made = self._run([str(self._binaries / "initdb"), *options, f"--pgdata={self._folder / 'data'}"])
         if made.returncode:
             raise PostgresUnavailable(f"PostgreSQL's initdb failed: {_last_line(made.stderr)}")
+
+    def start(self) -> None:
+        """Start the server again, where it was before; raises PostgresUnavailable."""
+        data = self._folder / "data"
         log = self._folder / "log"
+        # No port: nobody else can reach it, and none can be taken.
+        settings = [part for each in ("listen_addresses=", *self._settings) for part in ("-c", each)]
         with log.open("wb") as written:
             self._process = subprocess.Popen(  # noqa: S603 -- a program we have found ourselves
-                # No port: nobody else can reach it, and none can be taken.
-                [str(binaries / "postgres"), "-D", str(data), "-k", str(self._folder), "-c", "listen_addresses="],
+                [str(self._binaries / "postgres"), "-D", str(data), "-k", str(self._folder), *settings],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=written,
@@ -102,7 +120,7 @@ class PostgresServer:
             time.sleep(0.02)
         raise PostgresUnavailable(f"The PostgreSQL server did not start: {_last_line(log.read_bytes())}")
 
-    def _binaries(self) -> Path:
+    def _runnable(self) -> Path:
         """Return the directory of the first PostgreSQL that the user who is to run it can run."""
         found = list(_directories())
         for directory in found:

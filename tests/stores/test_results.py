@@ -1,0 +1,52 @@
+"""What pytest recorded of a store is counted right, and only a run in which every test passed is good."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.stores.results import Outcome, outcome, table
+
+_RECORD = '<testsuites><testsuite tests="{}" failures="{}" errors="{}" skipped="{}"/></testsuites>'
+
+
+def _outcome(tmp_path: Path, *counts: int, code: int = 0) -> Outcome:
+    record = tmp_path / "record.xml"
+    record.write_text(_RECORD.format(*counts))
+    return outcome("store", "1.0", record, 2.0, code)
+
+
+def test_a_run_in_which_every_test_passed_is_good(tmp_path: Path) -> None:
+    found = _outcome(tmp_path, 7, 0, 0, 0)
+    assert (found.passed, found.failed, found.skipped, found.good) == (7, 0, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("counts", "code"),
+    [((7, 1, 0, 0), 1), ((7, 0, 1, 0), 1), ((7, 0, 0, 1), 0), ((0, 0, 0, 0), 0), ((7, 0, 0, 0), 3)],
+    ids=["one failed", "one had an error", "one was skipped", "none ran", "pytest broke off"],
+)
+def test_any_other_run_is_not(tmp_path: Path, counts: tuple[int, ...], code: int) -> None:
+    assert not _outcome(tmp_path, *counts, code=code).good
+
+
+def test_failures_and_errors_both_count_as_failed(tmp_path: Path) -> None:
+    found = _outcome(tmp_path, 9, 1, 2, 3, code=1)
+    assert (found.passed, found.failed, found.skipped, found.trouble) == (3, 3, 3, "")
+
+
+def test_a_run_that_recorded_nothing_says_so(tmp_path: Path) -> None:
+    found = outcome("store", "1.0", tmp_path / "missing.xml", 0.1, 4)
+    assert not found.good
+    assert "ended with 4" in found.trouble
+
+
+def test_the_table_has_a_line_for_each_store() -> None:
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(table([Outcome("one", "1.0", passed=12, minutes=1.25), Outcome("two", trouble="It is away.")]))
+    lines = [line for line in captured.get().splitlines() if "one" in line or "two" in line]
+    assert [line.replace("│", " ").split() for line in lines] == [
+        ["one", "1.0", "12", "0", "0", "1.2"],
+        ["two", "0", "0", "0", "0.0", "It", "is", "away."],
+    ]
