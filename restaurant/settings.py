@@ -6,6 +6,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from restaurant.redis_url import redis_cache
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -102,15 +104,8 @@ CACHES: dict[str, dict[str, Any]] = {
     }
 }
 if REDIS_URL:
-    CACHES["redis"] = {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
-        "OPTIONS": {
-            # For whoever else uses this cache: redis-py's own defaults hang for seconds on a dead server.
-            "SOCKET_TIMEOUT": 0.25,
-            "SOCKET_CONNECT_TIMEOUT": 0.25,
-        },
-    }
+    # Files and passwords may stand in variables of their own, as REDIS_SSL_CA_CERTS.
+    CACHES["redis"] = redis_cache(REDIS_URL, env.ENVIRON)
 
 CACHING: dict[str, Any] = {
     "PREFIX": env.str("CACHING_PREFIX", default="fa:"),
