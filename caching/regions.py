@@ -155,7 +155,7 @@ class Region(Tuned, Generic[S]):
                 entry = local.entries.get(local_key)
                 if entry is not None:
                     now, values, counters = local.now(), local.values, self.counters
-                    left = counters.left - 1
+                    left = counters.left - 1 or self._counted_down(local_key)
                     if (
                         now < entry.until
                         and now < local.trusted_until
@@ -163,7 +163,6 @@ class Region(Tuned, Generic[S]):
                         and values[entry.scope_slot] == entry.scope_stamp
                         and values[entry.region_slot] == entry.region_stamp
                         and entry.value is not UNDECODED
-                        and left > 0
                     ):
                         # Storing it takes three times as long as looking.
                         if not entry.visited:
@@ -296,9 +295,7 @@ class Region(Tuned, Generic[S]):
                 if not entry.visited:
                     entry.visited = True
                 counters = self.counters
-                counters.left -= 1
-                if counters.left <= 0:
-                    self._sample(local_key)
+                counters.left = counters.left - 1 or self._counted_down(local_key)
                 return entry
         elif not local.folded.count:
             return None
@@ -306,25 +303,29 @@ class Region(Tuned, Generic[S]):
         found = runtime.find(local_key)
         if found is not None:
             counters = self.counters
-            counters.left -= 1
-            if counters.left <= 0:
-                self._sample(local_key)
+            counters.left = counters.left - 1 or self._counted_down(local_key)
         return found
+
+    def _counted_down(self, local_key: tuple[Any, ...]) -> int:
+        # Begins the next countdown and returns what is left of it behind this read, which may turn out to be no hit.
+        counters = self.counters
+        if counters.begin_countdown():
+            self._sample(local_key)
+        return counters.left - 1
 
     def _sample(self, local_key: tuple[Any, ...]) -> None:
         # Timing every hit would cost more than the hit; one in many is done once more, and timed.
         counters = self.counters
-        if not counters.is_sampled():
-            return
         # First of all: what is timed is not to be sampled.
         counters.sampled(time.perf_counter_ns())
         began = time.perf_counter_ns()
         found = self.hit(local_key)
-        counters.local_ns += time.perf_counter_ns() - began
-        counters.local_samples += 1
+        took = time.perf_counter_ns() - began
         if found is not None:
             counters.left += 1
-        runtime.activity.hits.append(local_key)
+            counters.local_ns += took
+            counters.local_samples += 1
+            runtime.activity.hits.append(local_key)
         runtime.statistics.share_soon()
 
     def value(self, entry: Entry) -> S | None:

@@ -114,8 +114,8 @@ class Counters:
     def local_hits(self, hits: int) -> None:
         self._hits_at_end = hits + self.left
 
-    def is_sampled(self) -> bool:
-        """Whether the local hit at the end of a countdown is sampled; if not, the next countdown has begun."""
+    def begin_countdown(self) -> bool:
+        """Begin the next countdown, unless the hit at the end of this one is to be `sampled`; say whether it is."""
         if not self._countdowns:
             return True
         self._countdowns -= 1

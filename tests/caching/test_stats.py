@@ -271,7 +271,7 @@ def test_of_many_hits_few_are_sampled_and_of_few_many() -> None:
             counters.sampled(now)
         hits = counters.local_hits
         counters.left = 0
-        while not counters.is_sampled():
+        while not counters.begin_countdown():
             counters.left = 0
         return counters.local_hits - hits
 
@@ -287,7 +287,7 @@ def test_countdowns_leave_the_count_as_it_is() -> None:
     for now in range(50):
         counters.left -= 1
         counters.sampled(now)
-        counters.is_sampled()
+        counters.begin_countdown()
     assert counters.local_hits == 1050
     counters.local_hits += 5
     assert counters.local_hits == 1055
