@@ -18,7 +18,7 @@ __all__ = ["Activity", "Batch"]
 T = TypeVar("T")
 
 # A queue that nobody empties, or not in time, forgets its oldest notes: they are samples.
-_MOST_NOTES: Final = 8192
+_MOST_NOTES: Final = 4096
 
 
 class Batch(msgspec.Struct, frozen=True):
