@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -13,8 +14,10 @@ from caching import MarkFailed
 from orders.models import Order
 from orders.services import LineDraft, order_change_status, order_create
 from orders.statuses import Status
+from restaurant.errors import ConflictError
 from restaurant.profiles.services import profile_update
 from restaurant.replay.gauge import Gauge, WriteLog
+from restaurant.replay.patience import Patience
 from restaurant.replay.reads import HABITS, Reads
 from restaurant.replay.script import SETTINGS, Dish, Event, Script
 from restaurant.replay.stage import Stage
@@ -37,9 +40,15 @@ class Play:
     stage: Stage
     writes: WriteLog
     reads: Reads
+    patience: Patience
     order_ids: dict[int, UUID] = field(default_factory=dict)
     #: The kinds of writes that were made again, because their mark could not be placed in Redis in time.
     retried: list[str] = field(default_factory=list)
+
+    def status_of(self, order: int) -> str | None:
+        """Return the status that an order of the script has in the database; None when it is not there."""
+        stored = self.reads.order(self.order_ids[order]).stored() if order in self.order_ids else None
+        return stored.status if stored is not None else None
 
 
 class Part(ABC):
@@ -63,9 +72,11 @@ class Part(ABC):
         """Read what the screen shows of the order that an event is about; the same."""
 
     def _look(self, event: Event) -> None:
-        self.look_around(event)
+        persist = self.play.patience.persist
+        persist(lambda _: self.look_around(event))
         if event.order is not None:
-            self.look_at(event.order)
+            order = event.order
+            persist(lambda _: self.look_at(order))
 
     def run(self) -> None:
         """Play the whole script; raises StoppedError, and whatever a service or a read raises."""
@@ -87,12 +98,19 @@ class Part(ABC):
         """Do as every client should: send a write that was rolled back for want of Redis (503) again."""
         for _ in range(_RETRIES):
             try:
-                with self.play.writes.writing():
-                    return self._perform(event)
+                return self.play.patience.persist(partial(self._perform_once, event))
             except MarkFailed:
                 self.play.retried.append(event.kind)
-        with self.play.writes.writing():
-            return self._perform(event)
+        return self.play.patience.persist(partial(self._perform_once, event))
+
+    def _perform_once(self, event: Event, again: bool) -> None:
+        try:
+            with self.play.writes.writing():
+                self._perform(event)
+        except ConflictError:
+            # The commit whose answer was lost has taken place, and what has been done cannot be done twice.
+            if not (again and event.order is not None and self.play.status_of(event.order) == event.kind):
+                raise
 
     def _perform(self, event: Event) -> None:
         play = self.play

@@ -39,7 +39,7 @@ class GroupFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The figures of a replay; it passes when every target is met and nothing was stale."""
+    """The figures of a replay; it passes when every target is met, nothing was stale and every order is there."""
 
     result: ReplayResult
     with_redis: bool
@@ -47,7 +47,7 @@ class Report:
 
     @property
     def passes(self) -> bool:
-        return not self.result.stale and all(group.meets_target for group in self.groups)
+        return not (self.result.stale or self.result.lost) and all(group.meets_target for group in self.groups)
 
 
 def report_make(result: ReplayResult, *, with_redis: bool) -> Report:
@@ -76,6 +76,8 @@ def report_json(report: Report) -> dict[str, Any]:
         "compared": len(result.compared),
         "undecided": len(result.undecided),
         "retried_writes": len(result.retried),
+        "waited_for_database": len(result.waited),
+        "lost_orders": len(result.lost),
         "stale": len(result.stale),
         "stale_reads": sorted(result.stale),
         "passes": report.passes,
@@ -112,6 +114,10 @@ def report_lines(report: Report) -> list[str]:
     ]
     if result.retried:
         lines.append(f"Writes made again, for Redis was too slow to take their mark: {len(result.retried):,}.")
+    if result.waited:
+        lines.append(f"The database was away, and was asked again: {len(result.waited):,} times.")
+    if result.lost:
+        lines.append(f"Orders that are not there, or not as they were left: {len(result.lost):,}.")
     if result.stale:
         lines.append(f"Stale reads were of: {', '.join(sorted(set(result.stale)))}.")
     return lines

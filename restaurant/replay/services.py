@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from django.db import connections
@@ -14,10 +15,14 @@ from django.utils import timezone
 from restaurant.profiles.selectors import profile_required
 from restaurant.replay.cast import BILLING, KITCHEN, Part, Play, cast_make
 from restaurant.replay.gauge import Gauge, Observation, WriteLog
-from restaurant.replay.reads import Reads
+from restaurant.replay.patience import Patience
+from restaurant.replay.reads import Read, Reads
 from restaurant.replay.scratch import scratch_make, scratch_org_id
 from restaurant.replay.script import Script
 from restaurant.replay.stage import Stage, StoppedError
+
+PATIENCE_SECONDS: Final = 60.0
+"""For how long a replay waits for a database that went away, unless told otherwise."""
 
 _LOOK_SECONDS: Final = 0.1
 
@@ -27,7 +32,9 @@ class ReplayResult:
     """What all threads saw.
 
     `compared`, `stale` and `undecided` name a read for each comparison with the database; `retried` a kind of event for
-    each write that had to be made again, because Redis was too slow to take its mark.
+    each write that had to be made again, because Redis was too slow to take its mark; `waited` an error for each
+    attempt that found the database away. `lost` are the numbers, in the script, of orders that are not in the database
+    with the status that their last event gave them.
     """
 
     org_id: str
@@ -39,6 +46,8 @@ class ReplayResult:
     stale: tuple[str, ...]
     undecided: tuple[str, ...]
     retried: tuple[str, ...]
+    waited: tuple[str, ...]
+    lost: tuple[int, ...]
 
 
 def replay_run(
@@ -47,23 +56,28 @@ def replay_run(
     script: Script,
     speed: float | None = None,
     advance: Callable[[int], object] | None = None,
+    patience: float = PATIENCE_SECONDS,
 ) -> ReplayResult:
     """Play the script in the scratch organisation of `org_id`, as fast as possible or at so many times real time.
 
     `advance` is told, now and then, how many events have taken place. What a thread raises ends all of them and is
-    raised here. KeyboardInterrupt ends them, too. Raises NotScratchError.
+    raised here; a database that went away is waited for, `patience` seconds each time. KeyboardInterrupt ends them,
+    too. Raises NotScratchError.
     """
     menu = scratch_make(org_id=org_id, script=script)
     scratch = scratch_org_id(org_id)
     today = profile_required(org_id=scratch).local_date(timezone.now())
     stage = Stage(script.events, followers=(KITCHEN, BILLING), speed=speed)
-    play = Play(scratch, script, menu, stage, WriteLog(), Reads(scratch, today))
+    play = Play(scratch, script, menu, stage, WriteLog(), Reads(scratch, today), Patience(patience, stage.pause))
     parts = cast_make(play)
     began = time.perf_counter()
     _play(parts, stage, advance)
     seconds = time.perf_counter() - began
     last = Gauge(play.writes, seed=len(parts))
-    _compare_everything(play, last)
+    # The stage is over, and would let nobody wait.
+    after = Patience(patience, time.sleep)
+    _compare_everything(play, last, after)
+    lost = after.persist(lambda _: _lost(play))
     gauges = [*(part.gauge for part in parts), last]
     return ReplayResult(
         org_id=scratch,
@@ -76,6 +90,8 @@ def replay_run(
         stale=tuple(name for gauge in gauges for name in gauge.stale),
         undecided=tuple(name for gauge in gauges for name in gauge.undecided),
         retried=tuple(play.retried),
+        waited=(*play.patience.waited, *after.waited),
+        lost=lost,
     )
 
 
@@ -112,7 +128,7 @@ def _play(parts: list[Part], stage: Stage, advance: Callable[[int], object] | No
         raise errors[0]
 
 
-def _compare_everything(play: Play, gauge: Gauge) -> None:
+def _compare_everything(play: Play, gauge: Gauge, patience: Patience) -> None:
     """Compare every value the screens showed, now that nobody writes: what is stale now was left so."""
     reads = play.reads
     everything = [reads.profile(), reads.profile_lite(), reads.active_list(), reads.first_page(), reads.summary()]
@@ -122,4 +138,13 @@ def _compare_everything(play: Play, gauge: Gauge) -> None:
     everything += [reads.balance(phone) for phone in play.script.phones]
     with gauge.counting():
         for read in everything:
-            gauge.compare(read)
+            patience.persist(partial(_compare, gauge, read))
+
+
+def _compare(gauge: Gauge, read: Read, again: bool) -> None:  # noqa: ARG001 -- comparing twice does no harm
+    gauge.compare(read)
+
+
+def _lost(play: Play) -> tuple[int, ...]:
+    last = {event.order: event.kind for event in play.script.events if event.order is not None}
+    return tuple(order for order, kind in last.items() if play.status_of(order) != kind)

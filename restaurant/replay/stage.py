@@ -63,6 +63,11 @@ class Stage:
             self._positions[follower] = event.index + 1
             self._changed.notify_all()
 
+    def pause(self, seconds: float) -> None:
+        """Return after so many seconds; raises StoppedError."""
+        until = time.monotonic() + seconds
+        self._await(lambda: time.monotonic() >= until, until=until)
+
     def stop(self) -> None:
         """Let every waiting thread raise StoppedError."""
         with self._changed:

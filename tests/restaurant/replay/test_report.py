@@ -21,6 +21,8 @@ RESULT = ReplayResult(
     stale=(),
     undecided=(),
     retried=(),
+    waited=(),
+    lost=(),
 )
 
 
@@ -40,6 +42,10 @@ def test_it_passes_when_every_target_is_met_and_nothing_was_stale() -> None:
 
 def test_it_fails_for_one_stale_read() -> None:
     assert not report_make(replace(RESULT, stale=("order",)), with_redis=False).passes
+
+
+def test_it_fails_for_one_lost_order() -> None:
+    assert not report_make(replace(RESULT, lost=(2,)), with_redis=False).passes
 
 
 def test_it_fails_for_a_missed_target_and_for_a_group_that_nobody_read() -> None:
@@ -65,7 +71,8 @@ def test_the_table_shows_rates_targets_and_times() -> None:
 
 
 def test_the_lines_state_the_reads_per_event_and_the_comparison() -> None:
-    result = replace(RESULT, stale=("order", "order"), retried=("paid",))
+    waited = ("OperationalError",) * 7
+    result = replace(RESULT, stale=("order", "order"), retried=("paid",), waited=waited, lost=(0, 2))
 
     text = "\n".join(report_lines(report_make(result, with_redis=False)))
 
@@ -73,6 +80,8 @@ def test_the_lines_state_the_reads_per_event_and_the_comparison() -> None:
     assert "Kitchen screen, per event: active orders x" in text
     assert "12 hits; stale: 2; undecided for writes under way: 0" in text
     assert "Writes made again, for Redis was too slow to take their mark: 1." in text
+    assert "The database was away, and was asked again: 7 times." in text
+    assert "Orders that are not there, or not as they were left: 2." in text
     assert "Stale reads were of: order." in text
 
 
@@ -80,5 +89,6 @@ def test_json_has_the_same_figures_as_plain_values() -> None:
     told = report_json(report_make(RESULT, with_redis=True))
 
     assert (told["redis"], told["passes"], told["stale"], told["compared"]) == (True, True, 0, 12)
+    assert (told["lost_orders"], told["waited_for_database"]) == (0, 0)
     assert {group["group"]: group["meets_target"] for group in told["groups"]}["orders"] is True
     assert told["reads_per_event"]["billing_summary"] == 12

@@ -4,13 +4,16 @@ import threading
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from billing.models import Bill, LedgerEntry, Payment
 from caching.invalidation import Invalidation
 from orders.models import Order
 from orders.statuses import Status
 from restaurant.profiles.models import BusinessProfile
-from restaurant.replay import services
+from restaurant.replay import cast, services
+from restaurant.replay.cast import Play
+from restaurant.replay.gauge import Gauge
 from restaurant.replay.script import Script, script_write
 from restaurant.replay.services import ReplayResult, replay_run
 from tests.restaurant.replay.days import DAY, day_make
@@ -57,6 +60,59 @@ def test_a_cache_that_is_not_told_of_writes_is_found_out(script: Script, monkeyp
 
     assert "active orders" in result.stale
     assert "summary of the day" in result.stale
+
+
+def test_a_database_that_goes_away_in_the_middle_is_waited_for(
+    script: Script, monkeypatch: pytest.MonkeyPatch, tiers: str
+) -> None:
+    pay, outages = cast.order_pay, iter(range(6))
+
+    def pay_or_fail(**given: Any) -> Any:
+        if next(outages, None) is not None:
+            raise OperationalError("server closed the connection unexpectedly")
+        return pay(**given)
+
+    monkeypatch.setattr(cast, "order_pay", pay_or_fail)
+
+    result = replay(script)
+
+    assert (result.stale, result.lost) == ((), ())
+    assert result.waited == ("OperationalError",) * 6
+    assert {order.status for order in Order.objects.filter(org="true-one-replay")} == {Status.PAID}
+
+
+def test_a_screen_that_finds_the_database_away_asks_again(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, outages = Gauge.read, iter(range(5))
+
+    def read_or_fail(self: Gauge, *arguments: Any) -> None:
+        if next(outages, None) is not None:
+            raise OperationalError("server closed the connection unexpectedly")
+        read(self, *arguments)
+
+    monkeypatch.setattr(Gauge, "read", read_or_fail)
+
+    result = replay(script)
+
+    assert (len(result.waited), result.stale, result.lost) == (5, (), ())
+
+
+def test_a_database_that_is_away_in_the_end_is_waited_for(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, outages = services._lost, iter(range(3))
+
+    def lost_or_fail(play: Play) -> tuple[int, ...]:
+        if next(outages, None) is not None:
+            raise OperationalError("server closed the connection unexpectedly")
+        return lost(play)
+
+    monkeypatch.setattr(services, "_lost", lost_or_fail)
+
+    assert len(replay(script).waited) == 3
+
+
+def test_an_order_that_was_never_paid_is_lost(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cast, "order_pay", lambda **_: None)
+
+    assert replay(script).lost == (0, 1, 2)
 
 
 def test_progress_is_told(script: Script) -> None:

@@ -21,7 +21,7 @@ from restaurant.profiles.selectors import profile_get
 from restaurant.replay.report import report_json, report_lines, report_make, report_table
 from restaurant.replay.scratch import NotScratchError
 from restaurant.replay.script import script_write
-from restaurant.replay.services import replay_run
+from restaurant.replay.services import PATIENCE_SECONDS, replay_run
 
 _INTERRUPTED: Final = 130
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     help = (
         "Replay the orders of one day, in a scratch organisation and through the services, on threads standing for "
         "two tills, the kitchen screen and the billing page; print hit rates against their targets. Ends with exit "
-        "code 1 when a target is missed or a read was stale."
+        "code 1 when a target is missed, a read was stale or an order is lost."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,6 +38,13 @@ class Command(BaseCommand):
         parser.add_argument("--date", required=True, type=_day, metavar="YYYY-MM-DD", help="the local day to replay")
         parser.add_argument(
             "--speed", type=float, metavar="N", help="N times as fast as the day was; unless given, as fast as possible"
+        )
+        parser.add_argument(
+            "--patience",
+            type=_seconds,
+            default=PATIENCE_SECONDS,
+            metavar="SECONDS",
+            help="for how long a database that went away is waited for (default: %(default)g; 0: it ends the replay)",
         )
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
@@ -65,6 +72,7 @@ class Command(BaseCommand):
                     org_id=org_id,
                     script=script,
                     speed=speed,
+                    patience=options["patience"],
                     advance=lambda done: progress.update(task, completed=done),
                 )
         except KeyboardInterrupt:
@@ -81,7 +89,7 @@ class Command(BaseCommand):
             for line in (table.get(), *report_lines(report)):
                 self.stdout.write(line)
         if not report.passes:
-            raise CommandError("A target was missed or a read was stale; see above.")
+            raise CommandError("A target was missed, a read was stale or an order is lost; see above.")
 
 
 def _day(text: str) -> date:
@@ -89,6 +97,16 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is no day; write it like 2019-05-18") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no number of seconds; write 0 or more, like 60")
+    return seconds
 
 
 def _nothing_to_replay(org_id: str, day: date) -> str:

@@ -29,6 +29,8 @@ RESULT = ReplayResult(
     stale=(),
     undecided=(),
     retried=(),
+    waited=(),
+    lost=(),
 )
 
 
@@ -80,12 +82,16 @@ def test_the_table_and_what_stands_below_are_printed(replayed: Callable[[Any], N
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("spoilt", [replace(RESULT, stale=("order",)), replace(RESULT, observations=())])
-def test_a_stale_read_or_a_missed_target_is_an_error(replayed: Callable[[Any], None], spoilt: ReplayResult) -> None:
+@pytest.mark.parametrize(
+    "spoilt", [replace(RESULT, stale=("order",)), replace(RESULT, observations=()), replace(RESULT, lost=(1,))]
+)
+def test_a_stale_read_a_missed_target_or_a_lost_order_is_an_error(
+    replayed: Callable[[Any], None], spoilt: ReplayResult
+) -> None:
     day_make()
     replayed(spoilt)
 
-    with pytest.raises(CommandError, match="A target was missed or a read was stale") as raised:
+    with pytest.raises(CommandError, match="A target was missed, a read was stale or an order is lost") as raised:
         run()
     assert raised.value.returncode == 1
 
@@ -141,3 +147,26 @@ def test_an_impossible_speed_is_refused(speed: str) -> None:
 def test_what_is_no_day_is_refused_with_an_example() -> None:
     with pytest.raises(CommandError, match="'18/05/2019' is no day; write it like 2019-05-18"):
         run("--org", "true-one", "--date", "18/05/2019")
+
+
+@pytest.mark.parametrize("patience", ["-1", "inf", "nan", "soon"])
+def test_impossible_patience_is_refused(patience: str) -> None:
+    with pytest.raises(CommandError, match="is no number of seconds; write 0 or more"):
+        run("--org", "true-one", "--date", "2026-03-14", f"--patience={patience}")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("arguments", "expected"), [([], 60), (["--patience", "0"], 0), (["--patience=2.5"], 2.5)])
+def test_patience_is_as_asked(monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: float) -> None:
+    given: list[float] = []
+
+    def replay(*, patience: float, **_: Any) -> ReplayResult:
+        given.append(patience)
+        return RESULT
+
+    monkeypatch.setattr(replay_orders, "replay_run", replay)
+    day_make()
+
+    run("--org", "true-one", "--date", "2026-03-14", *arguments)
+
+    assert given == [expected]
