@@ -17,6 +17,7 @@ class CachingConfig(AppConfig):
             audit_checks,
             checks,
             declaration_checks,
+            encryption_checks,
             history_checks,
             prefetch_checks,
             quota_checks,

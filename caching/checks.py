@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from caching.conf import DEFAULTS, QUOTA_OPTIONS, REGION_OPTIONS, conf
+from caching.conf import DEFAULTS, QUOTA_OPTIONS, REGION_OPTIONS, VALUE_OPTIONS, conf
 from caching.errors import HostFileError
 from caching.presets import PRESETS, WITH_REDIS
 from caching.registry import registry
@@ -92,6 +92,9 @@ def _regions() -> Iterator[CheckMessage]:
         for option, value in options.items():
             if option in QUOTA_OPTIONS:
                 # Of bytes and entries: `caching.quota_checks`.
+                continue
+            if option in VALUE_OPTIONS:
+                # A size and a switch: `caching.encryption_checks`.
                 continue
             if option == "audit_rate":
                 # A share: `caching.audit_checks`.

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from caching.presets import PRESETS
 
-__all__ = ["DEFAULTS", "QUOTA_OPTIONS", "REGION_OPTIONS", "Conf", "conf"]
+__all__ = ["DEFAULTS", "QUOTA_OPTIONS", "REGION_OPTIONS", "VALUE_OPTIONS", "Conf", "conf"]
 
 #: Every key `settings.CACHING` may hold. Times are seconds, sizes bytes.
 DEFAULTS: dict[str, Any] = {
@@ -78,6 +78,10 @@ DEFAULTS: dict[str, Any] = {
     "AUDIT_WINDOW_SECONDS": 0.5,
     # Networks, such as "10.0.0.0/8", whose clients may read the metrics without signing in.
     "METRICS_NETWORKS": (),
+    # Values above this size are compressed in Redis if that pays; None: none. Encrypted regions only say it themselves.
+    "COMPRESS_ABOVE": 16 * 1024,
+    # Base64 of 32 random bytes each (`manage.py cache_key`): the first encrypts what lies in Redis, all decrypt.
+    "ENCRYPTION_KEYS": (),
     # {"region": {"local_ttl": 10, "redis_ttl": 60}}: overrides of what `cached.py` declares; `ttl_bounds` (least, most)
     # are those of ADAPTIVE_TTL.
     "REGIONS": {},
@@ -88,6 +92,9 @@ REGION_OPTIONS = frozenset({"local_ttl", "redis_ttl", "soft_timeout", "stale_for
 
 #: What REGIONS may say besides: how much of local memory a region may hold; None: no quota.
 QUOTA_OPTIONS = frozenset({"local_max_bytes", "local_max_entries"})
+
+#: And how its values lie in Redis: compressed above so many bytes (None: never); encrypted or not.
+VALUE_OPTIONS = frozenset({"compress_above", "encrypted"})
 
 
 _NOTHING: Mapping[str, Any] = {}

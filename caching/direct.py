@@ -152,7 +152,7 @@ def _entry(
 ) -> Entry | None:
     """Return the entry that Redis answered with, placed; None when it is of no use, or expired."""
     try:
-        envelope = unpack(raw, route.name, region.schema, token)
+        envelope = unpack(raw, route.name, region.schema, token, runtime.ciphers[region.name])
     except Rejected:
         return None
     soft, wall, body = envelope.soft, runtime.clock.wall(), envelope.body

@@ -35,6 +35,7 @@ _RARE: Final = {
     "bypassed": "Misses under a writer's mark",
     "refused": "Loads not kept",
     "rejected": "Values in Redis not understood",
+    "undecryptable": "Values in Redis refused by encryption",
     "errors": "Redis did not answer",
     "evictions": "Evicted to make room",
     "invalidations": "Invalidations sent",

@@ -80,14 +80,18 @@ class Exchange:
         values = yield from self._fetch(keys, scopes, known)
         if values is None:
             values = (yield from self._fetch(keys, scopes, {})) or []
-        found = {}
+        found, cipher = {}, runtime.ciphers[self._region.name]
         for key, raw in zip(keys, values, strict=True):
             if raw is not None:
                 try:
-                    found[key] = unpack(raw, key=key.name, schema=self._region.schema, epochs=self._tokens[key.scope])
-                except Rejected:
+                    found[key] = unpack(raw, key.name, self._region.schema, self._tokens[key.scope], cipher)
+                except Rejected as rejected:
                     self._counters.rejected += 1
                     self.unwanted.add(key)
+                    if rejected.alarming:
+                        # Whoever reads it, and whether that is a request or not.
+                        self._region.counters.undecryptable += 1
+                        runtime.ciphers.alarm(self._region.name, key.name, rejected.reason)
         return found
 
     def _fetch(
@@ -157,10 +161,11 @@ class Exchange:
         """End the leases with these values, whose load took `cost` seconds; returns those that were accepted."""
         keys = [key for key in self.leases if key in entries]
         lifetimes = {key: self._lifetime_of(key, entries[key], cost) for key in keys}
-        fills = []
+        fills, above, cipher = [], self._region.compress_above, runtime.ciphers[self._region.name]
         for key in keys:
             value, lease, _ = epochs.guard_names(key)
-            envelope = pack(self._envelope(key, entries[key], lifetimes[key]))
+            # Without a key to encrypt it with, the lease ends all the same.
+            envelope = pack(self._envelope(key, entries[key], lifetimes[key]), above, cipher) or b""
             fills.append(FILL([lease, value], self.leases[key], envelope, max(1, int(lifetimes[key].usable * 1000))))
             del self.leases[key]
         answer = yield Ask(fills, self._region.name, len(keys))

@@ -171,6 +171,7 @@ class CacheUsage(models.Model):
     load_ns = models.BigIntegerField(default=0)
     refused = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
+    undecryptable = models.BigIntegerField(default=0)
     errors = models.BigIntegerField(default=0)
     invalidations = models.BigIntegerField(default=0)
     received = models.BigIntegerField(default=0)

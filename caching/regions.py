@@ -10,15 +10,16 @@ from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS
+from msgspec import UNSET, UnsetType
 
 from caching import direct
+from caching.clearing import Clearable
 from caching.conf import conf
 from caching.dependencies import On
 from caching.errors import CachingError
 from caching.exchange import Lifetime
 from caching.following import Follows
-from caching.invalidation import clear, invalidate
-from caching.keys import Key, Part, Scope
+from caching.keys import Key, Part
 from caching.noting import Noted
 from caching.reading import Reading
 from caching.registry import registry
@@ -26,8 +27,9 @@ from caching.runtime import runtime
 from caching.snapshots import Snapshot, decoder_for, encode, schema_fingerprint
 from caching.stats import Counters
 from caching.steps import Load, Steps, adrive, drive
+from caching.storing import Stored
 from caching.tiers.local import UNDECODED, Entry, LocalKey, LocalTier
-from caching.transactions import in_transaction, note, open_notes
+from caching.transactions import open_notes
 from caching.ttl import lead
 from caching.tuning import Bounds, Options, Tuned
 
@@ -44,7 +46,7 @@ S = TypeVar("S", bound=Snapshot)
 WarmKeys = Callable[[Sequence[str] | None, str], Iterable[tuple[Any, ...]]]
 
 
-class Region(Tuned, Generic[S]):
+class Region(Tuned, Stored, Clearable, Generic[S]):
     """A region: one kind of value, how it is loaded, for how long it is kept and what makes it stale.
 
     `load(org, *parts, using=alias)` returns a snapshot or None; `load_many(names, using=alias)`, for `(org, *parts)`
@@ -63,6 +65,9 @@ class Region(Tuned, Generic[S]):
     `presets` says what is other under a preset (`CACHING["PRESET"]`): `{"high_traffic": {"redis_ttl": 300}}`, of
     `local_ttl`, `redis_ttl`, `stale_for` and `soft_timeout`. `ttl_bounds` are the least and the most seconds that the
     times to live may become with `CACHING["ADAPTIVE_TTL"]`; not for money.
+
+    In Redis values above `compress_above` bytes are compressed (None: never), and are `encrypted` or not (None: when
+    there are keys).
 
     Raises `CachingError` for a declaration that cannot work.
     """
@@ -92,6 +97,8 @@ class Region(Tuned, Generic[S]):
         follows: Sequence[Follows] = (),
         presets: Mapping[str, Options] | None = None,
         ttl_bounds: Bounds | None = None,
+        compress_above: float | UnsetType | None = UNSET,
+        encrypted: bool | None = None,
     ) -> None:
         if load is None and load_many is None:
             raise CachingError(f"Region {name!r} needs load= or load_many=.")
@@ -103,7 +110,8 @@ class Region(Tuned, Generic[S]):
             "stale_for": stale_for,
             "soft_timeout": soft_timeout,
         }
-        super().__init__(name, options, presets or {}, money=money, ttl_bounds=ttl_bounds)
+        Tuned.__init__(self, name, options, presets or {}, money=money, ttl_bounds=ttl_bounds)
+        Stored.__init__(self, compress_above, encrypted)
         self._load = load
         self._load_many = load_many
         self.snapshot = snapshot
@@ -358,30 +366,7 @@ class Region(Tuned, Generic[S]):
             early = min(lead(life.cost), ttl / 2)
         entry.place(key.local, noted.slots, noted.stamps, now + ttl - early, now + ttl, now + max(ttl, usable))
 
-    # --- clearing and warming -----------------------------------------------------------------------------------------
-
-    def invalidate(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> None:
-        """Make one key stale on all hosts, now and again when the open transaction commits.
-
-        What Redis does not hear waits in the outbox. Raises `MarkFailed` when that cannot be used either.
-        """
-        self._invalidate(Key(self.name, org, parts, using), using)
-
-    def invalidate_org(self, org: str, *, using: str = DEFAULT_DB_ALIAS) -> None:
-        """Make every key of the organisation in this region stale, as `invalidate` does for one."""
-        self._invalidate(Scope(self.name, org), using)
-
-    def _invalidate(self, item: Key | Scope, alias: str) -> None:
-        invalidate([item], using=alias)
-        if in_transaction(alias):
-            note(alias, [item])
-
-    def clear(self, org: str | None = None) -> None:
-        """Forget the region, or an organisation in it, on all hosts: one small write, whatever it holds.
-
-        What Redis does not hear waits in the outbox. Raises `MarkFailed` when that cannot be used either.
-        """
-        clear(self.name, org)
+    # --- warming ------------------------------------------------------------------------------------------------------
 
     def warm(self, orgs: Sequence[str] | None = None, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[int]:
         """Load what the region declares as hot, for these organisations or all; yields how many each batch has loaded.

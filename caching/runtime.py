@@ -24,6 +24,7 @@ from caching.tiers.local import Entry, LocalTier
 
 if TYPE_CHECKING:
     from caching.adaptive import Adaptive
+    from caching.encryption import Ciphers
     from caching.listener import Listener
     from caching.observer import Observer
     from caching.refreshing import Refresher
@@ -43,7 +44,8 @@ class Runtime:
     Attributes are made when first read and then plain attributes, for they are read on every hit.
     `stamps` and `local` are None when no file can be shared with the other processes of the host; `redis` and `relay`
     without a Redis; `listener` without one, or without threads of our own. With the Redis tier its threads start.
-    `statistics`, `activity`, `usage` and `observer` tell what happens; `adaptive` has what was seen of each key.
+    `statistics`, `activity`, `usage` and `observer` tell what happens; `adaptive` has what was seen of each key;
+    `ciphers` encrypt what lies in Redis.
     """
 
     clock: Clock
@@ -60,6 +62,7 @@ class Runtime:
     usage: Usage
     adaptive: Adaptive
     observer: Observer
+    ciphers: Ciphers
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -83,6 +86,7 @@ class Runtime:
             "usage": self._make_usage,
             "adaptive": self._make_adaptive,
             "observer": self._make_observer,
+            "ciphers": self._make_ciphers,
         }
         if name not in makers:
             raise AttributeError(name)
@@ -108,6 +112,7 @@ class Runtime:
                 region.counters.reset()
             for name in (
                 "stamps", "local", "redis", "breaker", "flights", "statistics", "activity", "usage", "adaptive",
+                "ciphers",
             ):  # fmt: skip
                 self.__dict__.pop(name, None)
         self._stop_threads(late)
@@ -286,6 +291,11 @@ class Runtime:
         from caching.adaptive import Adaptive
 
         return Adaptive()
+
+    def _make_ciphers(self) -> Ciphers:
+        from caching.encryption import Ciphers
+
+        return Ciphers(self.clock)
 
     def _make_observer(self) -> Observer:
         from caching.observer import Observer

@@ -37,9 +37,9 @@ _SHARE_SECONDS: Final = 0.2
 #: `*_ns` are nanoseconds added up over as many `*_samples`; `entries` and `bytes` are what local memory holds now.
 COUNTERS: Final = (
     "local_hits", "redis_hits", "misses", "joined", "stale", "refreshed", "bypassed", "loads", "load_ns", "refused",
-    "rejected", "errors", "invalidations", "received", "evictions", "audited", "violations", "prefetched",
-    "prefetch_hits", "local_ns", "local_samples", "redis_ns", "redis_samples", "miss_ns", "miss_samples", "entries",
-    "bytes",
+    "rejected", "undecryptable", "errors", "invalidations", "received", "evictions", "audited", "violations",
+    "prefetched", "prefetch_hits", "local_ns", "local_samples", "redis_ns", "redis_samples", "miss_ns", "miss_samples",
+    "entries", "bytes",
 )  # fmt: skip
 #: Of these, what there is now; the others only grow.
 GAUGES: Final = ("entries", "bytes")
@@ -51,8 +51,9 @@ class Counters:
     `misses` counts requests that the database answered; `joined` those that took what another read was just getting;
     `stale` those that got an expired value because the database failed or was slow; `refreshed` loads made shortly
     before a value expired; `bypassed` how many requests may not use the cache (a writer is pending, or the caller's own
-    transaction has written); `refused` loads that may not fill it; `rejected` values in
-    Redis of another epoch, schema, format, key, or damaged; `errors` round trips that Redis did not answer.
+    transaction has written); `refused` loads that may not fill it; `rejected` values in Redis of another epoch,
+    schema, format, key, or damaged, of which `undecryptable` were refused by encryption; `errors` round trips that
+    Redis did not answer.
     `invalidations` are keys and scopes that writers here made stale, `received` those of which Redis told; `audited`
     hits were compared with the database, `violations` of these were old; `prefetched` values were loaded before
     anybody asked, and `prefetch_hits` of these were asked for then.
@@ -79,6 +80,7 @@ class Counters:
     load_ns: int
     refused: int
     rejected: int
+    undecryptable: int
     errors: int
     invalidations: int
     received: int

@@ -114,6 +114,7 @@ CACHING: dict[str, Any] = {
     "STAMPS_DIR": env.str("CACHING_STAMPS_DIR", default="") or None,
     "PRESET": env.str("CACHING_PRESET", default="") or None,
     "METRICS_NETWORKS": env.list("CACHING_METRICS_NETWORKS", default=[]),
+    "ENCRYPTION_KEYS": env.list("CACHING_ENCRYPTION_KEYS", default=[]),
 }
 # Else the preset says so.
 if "CACHING_WARM_AT_START" in env.ENVIRON:

@@ -41,6 +41,9 @@ class StatisticsSerializer(serializers.Serializer[Any]):
     loads = serializers.IntegerField(help_text="Times the database was asked.")
     refused = serializers.IntegerField(help_text="Loaded values that were not kept, for they might have been old.")
     rejected = serializers.IntegerField(help_text="Values in Redis of another epoch or schema, or damaged.")
+    undecryptable = serializers.IntegerField(
+        help_text="Of these, values that encryption refused: not encrypted, or not with a key of ours for this place."
+    )
     errors = serializers.IntegerField(  # type: ignore[assignment] # of the JSON; DRF keeps fields apart from attributes
         help_text="Round trips that Redis did not answer."
     )

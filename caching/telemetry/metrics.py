@@ -69,6 +69,9 @@ _FROM_COUNTERS: Final[Mapping[Metric, Mapping[tuple[str, ...], str]]] = {
     _counter("load", "Time that loads took.", unit="seconds"): {(): "load_ns"},
     _counter("fills.refused", "Loaded values that were not kept, because a write came in between."): {(): "refused"},
     _counter("redis.values.rejected", "Values in Redis of another epoch, schema or key, or damaged."): {(): "rejected"},
+    _counter("redis.values.undecryptable", "Of these, values that encryption refused: not encrypted, or not by us."): {
+        (): "undecryptable"
+    },
     _counter("redis.errors", "Round trips that Redis did not answer."): {(): "errors"},
     _counter("invalidations", "Keys and scopes made stale: by writers here, or told by Redis.", "direction"): {
         ("sent",): "invalidations",
