@@ -3,6 +3,7 @@
 from django.db import OperationalError
 
 __all__ = [
+    "AmbiguousOrganisation",
     "CachingError",
     "HostFileError",
     "HostFileForeign",
@@ -13,6 +14,8 @@ __all__ = [
     "UnknownRegion",
 ]
 
+_MOST_SHOWN = 80
+
 
 class CachingError(Exception):
     """A declaration or a call that cannot work; the message says what to do."""
@@ -22,14 +25,22 @@ class UnknownRegion(CachingError, LookupError):
     """No region of that name is declared."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"There is no cache region {name!r}. Regions: {', '.join(sorted(known)) or 'none'}.")
+        super().__init__(f"There is no cache region {_typed(name)}. Regions: {', '.join(sorted(known)) or 'none'}.")
 
 
 class UnknownOrganisation(CachingError, LookupError):
-    """None of these organisations exists."""
+    """None of these organisations exists; `alike` names some that may have been meant."""
 
-    def __init__(self, orgs: list[str]) -> None:
-        super().__init__(f"There is no organisation {', '.join(map(repr, sorted(orgs)))}. Check the spelling.")
+    def __init__(self, orgs: list[str], *, alike: str = "") -> None:
+        what_to_do = f"Did you mean {alike}?" if alike else "Check the spelling."
+        super().__init__(f"There is no organisation {', '.join(map(_typed, sorted(orgs)))}. {what_to_do}")
+
+
+class AmbiguousOrganisation(CachingError, LookupError):
+    """Several organisations have this in their id or name; `alike` names them."""
+
+    def __init__(self, text: str, alike: str) -> None:
+        super().__init__(f"Several organisations are called like {_typed(text)}: {alike}. Give an id.")
 
 
 class UnknownKey(CachingError, LookupError):
@@ -60,3 +71,8 @@ class MarkFailed(OperationalError):
 
     A `DatabaseError`, because Django rolls back for nothing else that is raised around COMMIT.
     """
+
+
+def _typed(text: str) -> str:
+    """Return what somebody typed in quotes, and not all of it if it is long."""
+    return repr(text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "...")

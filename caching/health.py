@@ -19,7 +19,7 @@ from caching.reporting import CacheReport, cache_report
 from caching.runtime import runtime
 from caching.scripts import command
 
-__all__ = ["Finding", "Health", "State", "assess", "database", "host_file", "migrations"]
+__all__ = ["Finding", "Health", "State", "assess", "database", "host_file", "migrations", "settle"]
 
 State = Literal["fine", "degraded", "failed"]
 
@@ -105,12 +105,13 @@ def assess() -> Health:
     """Look at everything, after giving this process a second to hear of other hosts if it has just begun."""
     found = [host_file(), *(look(alias) for alias in aliases() for look in (database, migrations))]
     if runtime.redis is not None:
-        _settle()
+        settle()
         found.extend(_of_redis(cache_report(scope="process")))
     return Health(max((each.state for each in found), key=_WORST_LAST.index), tuple(found))
 
 
-def _settle() -> None:
+def settle() -> None:
+    """Give a process that has just begun up to a second to find out whether Redis answers and tells of changes."""
     redis, clock = runtime.redis, runtime.clock
     until = clock.now() + _SETTLE_SECONDS
     if redis is not None:

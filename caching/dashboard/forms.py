@@ -6,20 +6,20 @@ from typing import Any, Final
 
 from django import forms
 
-from caching.errors import UnknownOrganisation
+from caching.errors import CachingError
+from caching.organisations import MOST_TYPED, organisation_meant
 from caching.registry import registry
 
 __all__ = ["TargetForm"]
 
 _MAX_PARTS: Final = 8
-_FOUND: Final = 10
 
 
 class TargetForm(forms.Form):
     """What to clear or warm: a region, an organisation, or one key of both; whatever is left out means all."""
 
     region = forms.ChoiceField(required=False)
-    org = forms.CharField(label="Organisation", required=False, max_length=200)
+    org = forms.CharField(label="Organisation", required=False, max_length=MOST_TYPED)
     key = forms.CharField(
         label="One key",
         required=False,
@@ -39,22 +39,11 @@ class TargetForm(forms.Form):
             )
 
     def clean_org(self) -> str:
-        org: str = self.cleaned_data["org"]
+        typed: str = self.cleaned_data["org"]
         try:
-            registry.require_organisations([org] if org else [])
-        except UnknownOrganisation as error:
-            return self._meant(org, error)
-        return org
-
-    def _meant(self, text: str, error: UnknownOrganisation) -> str:
-        """Return the one organisation whose name is like what was typed."""
-        found = list(registry.find_organisations(text, _FOUND)) if registry.find_organisations is not None else []
-        if len(found) == 1:
-            return found[0][0]
-        if found:
-            names = ", ".join(f"{org} ({name})" for org, name in found)
-            raise forms.ValidationError(f"Several organisations are called like that: {names}.")
-        raise forms.ValidationError(str(error)) from error
+            return organisation_meant(typed) if typed else ""
+        except CachingError as error:
+            raise forms.ValidationError(str(error)) from error
 
     def clean_key(self) -> list[str | int]:
         """Whole numbers are numbers, unless they are in quotes."""

@@ -12,6 +12,7 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from pytest_django.fixtures import Settings
 
 from caching.prefetch import Prefetcher
@@ -138,6 +139,17 @@ def shops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         registry, "organisations", lambda orgs: Shop.objects.filter(pk__in=orgs).values_list("pk", flat=True)
     )
+
+
+@pytest.fixture
+def named_shops(monkeypatch: pytest.MonkeyPatch, shops: None) -> None:
+    """Let the shops be found by their names, too."""
+
+    def find(text: str, limit: int) -> list[tuple[str, str]]:
+        like = Shop.objects.filter(Q(pk__icontains=text) | Q(name__icontains=text))
+        return list(like.order_by("name", "pk").values_list("pk", "name")[:limit])
+
+    monkeypatch.setattr(registry, "find_organisations", find)
 
 
 @pytest.fixture

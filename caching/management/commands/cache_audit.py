@@ -19,7 +19,7 @@ from caching.audit import Judge, Verdict
 from caching.consistency import Consistency, consistency
 from caching.errors import RedisUnavailable
 from caching.keys import Key
-from caching.management.operator import FELL_SHORT, OperatorCommand, add_targets
+from caching.management.operator import FELL_SHORT, OperatorCommand, add_json, add_targets, targets
 from caching.regions import Region
 from caching.registry import registry
 from caching.runtime import runtime
@@ -63,21 +63,20 @@ class Command(OperatorCommand):
             metavar="N",
             help=f"compare at most so many values of each region, drawn at random (default {_LIMIT})",
         )
-        parser.add_argument("--json", action="store_true", help="write JSON instead of a table")
+        add_json(parser, "a table")
 
     def handle(self, *_: Any, **options: Any) -> None:
         if options["limit"] < 1:
             raise CommandError("--limit must be at least 1.")
-        orgs = options["org"]
-        registry.require_organisations(orgs)
-        regions = [registry.get(name) for name in options["region"] or sorted(registry.regions)]
+        names, orgs = targets(options)
+        regions = [registry.get(name) for name in sorted(names or registry.regions)]
         trips = _require_redis()
         audits = [_audited(region, orgs, options["limit"]) for region in regions]
         if _require_redis() != trips:
             # What was asked for meanwhile looks as if it were not there.
             raise CommandError("Not all was audited: Redis did not answer for a moment. Try again.")
         if options["json"]:
-            self.stdout.write(msgspec.json.format(msgspec.json.encode({"regions": audits}), indent=2).decode())
+            self.write_json({"regions": audits})
         else:
             self.stdout.write(_as_table(audits))
         if any(each.consistency.violations for each in audits):

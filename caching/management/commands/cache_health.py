@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, Final
 
-import msgspec
 from django.core.management.base import CommandParser
 
 from caching.health import State, assess
-from caching.management.operator import FELL_SHORT, OperatorCommand
+from caching.management.operator import FELL_SHORT, OperatorCommand, add_json
 
 _EXIT_CODES: Final[dict[State, int]] = {"fine": 0, "failed": 1, "degraded": FELL_SHORT}
 
@@ -23,12 +21,12 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="write JSON instead of lines")
+        add_json(parser, "lines")
 
     def handle(self, *_: Any, **options: Any) -> None:
         found = assess()
         if options["json"]:
-            self.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2))
+            self.write_json(found)
         else:
             styles = {"fine": self.style.SUCCESS, "degraded": self.style.WARNING, "failed": self.style.ERROR}
             for each in found.findings:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any, Final
 
-import msgspec
 from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
 from caching.display import milliseconds
-from caching.management.operator import FELL_SHORT, OperatorCommand
+from caching.management.operator import FELL_SHORT, ORG_HELP, OperatorCommand
+from caching.organisations import organisation_meant
 from caching.periods import BadPeriod, as_datetime, minute_now, moment
 from caching.reports import USUAL_SECONDS, UsageReport, report
 from caching.tallies import OrgUsage, RegionUsage
@@ -38,7 +37,9 @@ class Command(OperatorCommand):
         parser.add_argument("--to", dest="until", metavar="WHEN", help="until when, not included; now unless given")
         parser.add_argument("--region", metavar="R", help="report only this region")
         parser.add_argument(
-            "--org", metavar="ORG", help="report only this organisation, as far as it was among the busiest"
+            "--org",
+            metavar="ORG",
+            help=f"report only this organisation, {ORG_HELP}, as far as it was among the busiest",
         )
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--format", choices=("table", "csv", "json"), default="table", help="how to write it")
@@ -49,12 +50,15 @@ class Command(OperatorCommand):
         now = as_datetime(minute_now())
         if since is not None and since >= min(until or now, now):
             raise BadPeriod("There is nothing between these times: --from must be before --to, and before now.")
-        made = report(region=options["region"], org=options["org"], since=since, until=until)
+        org = None if options["org"] is None else organisation_meant(options["org"])
+        made = report(region=options["region"], org=org, since=since, until=until)
         if options["format"] == "table":
             until = until or now
             self.stdout.write(self._as_table(made, since or until - timedelta(seconds=USUAL_SECONDS), until))
+        elif options["format"] == "json":
+            self.write_json(made)
         else:
-            self.stdout.write({"csv": _as_csv, "json": _as_json}[options["format"]](made))
+            self.stdout.write(_as_csv(made))
         if made.missed_targets:
             sys.exit(FELL_SHORT)
 
@@ -75,10 +79,6 @@ class Command(OperatorCommand):
             console.print(sentence, markup=False, highlight=False)
         text: str = console.file.getvalue()  # type: ignore[attr-defined] # the StringIO given above
         return text.rstrip("\n")
-
-
-def _as_json(made: UsageReport) -> str:
-    return json.dumps(msgspec.to_builtins(made), indent=2)
 
 
 def _as_csv(made: UsageReport) -> str:

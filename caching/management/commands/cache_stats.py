@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from io import StringIO
@@ -13,8 +12,9 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from caching.display import health, milliseconds
-from caching.management.operator import FELL_SHORT, OperatorCommand
+from caching.display import health, host_row, milliseconds
+from caching.health import settle
+from caching.management.operator import FELL_SHORT, OperatorCommand, add_json
 from caching.reporting import CacheReport, RegionReport, cache_report
 
 _NUMBERS = ("Requests", "Hit rate", "Target", "Local", "Redis", "Misses", "Access", "Entries", "Memory", "Nines")
@@ -27,29 +27,27 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="write JSON instead of a table")
+        add_json(parser, "a table; what is of the command's own process stands under `command`")
         parser.add_argument(
             "--check", action="store_true", help="end with exit code 3 when a region's hit rate is below its target"
         )
-        scope = parser.add_mutually_exclusive_group()
-        scope.add_argument(
-            "--process", action="store_true", help="count this process only, not all processes of this host"
-        )
-        scope.add_argument(
+        parser.add_argument(
             "--fleet", action="store_true", help="count all hosts, of which Redis knows; without it, this one"
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        report = cache_report(scope="process" if options["process"] else "fleet" if options["fleet"] else "host")
-        self.stdout.write(
-            json.dumps(msgspec.to_builtins(report), indent=2) if options["json"] else self._as_table(report)
-        )
+        # The times to live are those of a process that hears other hosts, as servers do.
+        settle()
+        report = cache_report(scope="fleet" if options["fleet"] else "host")
+        if options["json"]:
+            self.write_json(_as_document(report))
+        else:
+            self.stdout.write(self._as_table(report))
         if options["check"] and any(region.meets_target is False for region in report.regions):
             sys.exit(FELL_SHORT)
 
     def _as_table(self, report: CacheReport) -> str:
         whose = {
-            "process": f"process {report.process}",
             "host": f"host {report.host}",
             "fleet": f"{len(report.hosts)} host{'' if len(report.hosts) == 1 else 's'}",
         }[report.scope]
@@ -67,7 +65,11 @@ class Command(OperatorCommand):
         width = shutil.get_terminal_size().columns if terminal else 120
         console = Console(file=StringIO(), width=width, force_terminal=terminal)
         console.print(table)
-        for sentence in health(report):
+        for host in report.hosts:
+            said = "{host}, {ago}: {requests} reads, {hit_rate} hits; Redis: {redis}; listener: {listener}."
+            console.print(said.format_map(host_row(host)), markup=False, highlight=False)
+        # The command's own listener has only just begun.
+        for sentence in health(msgspec.structs.replace(report, listener=None)):
             console.print(sentence, markup=False, highlight=False)
         for region in report.regions:
             if region.ttl is not None and region.ttl.keys:
@@ -77,6 +79,15 @@ class Command(OperatorCommand):
                 console.print(said, markup=False, highlight=False)
         text: str = console.file.getvalue()  # type: ignore[attr-defined] # the StringIO given above
         return text.rstrip("\n")
+
+
+def _as_document(report: CacheReport) -> dict[str, Any]:
+    """Return the report, with what the command's own process alone can say apart from what is said of hosts."""
+    document: dict[str, Any] = msgspec.to_builtins(report)
+    document["command"] = {name: document.pop(name) for name in ("process", "breaker", "listener")}
+    if document["outbox"] is not None:
+        document["outbox"] = {name: document["outbox"][name] for name in ("depth", "oldest_seconds")}
+    return document
 
 
 def _numbers(region: RegionReport) -> tuple[str, ...]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from caching.management.operator import OperatorCommand, add_targets
+from caching.management.operator import OperatorCommand, add_json, add_targets, targets
 from caching.operations import cache_clear
 from caching.outcome import CLEARED_LATER, clear_waits
 
@@ -22,23 +21,23 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add_targets(parser, "clear")
         parser.add_argument("--all", action="store_true", help="clear every region of every organisation")
-        parser.add_argument(
-            "--json",
-            action="store_true",
-            help='write {"regions": [...], "orgs": [...], "waiting": false} instead: null stands for all, and true for '
+        add_json(
+            parser,
+            'a sentence: {"regions": [...], "orgs": [ids], "waiting": false}, where null stands for all, and true for '
             "a clear of which Redis has not heard yet",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        orgs, regions, everything = options["org"], options["region"], options["all"]
-        if everything and (orgs or regions):
+        everything, chosen = options["all"], options["org"] or options["region"]
+        if everything and chosen:
             raise CommandError("--all clears everything: leave out --org and --region, or --all.")
-        if not (everything or orgs or regions):
+        if not (everything or chosen):
             raise CommandError("Say what to clear: --org ORG, --region R, or --all for everything.")
+        regions, orgs = targets(options)
         cache_clear(regions=regions, orgs=orgs)
         waiting = clear_waits()
         if options["json"]:
-            self.stdout.write(json.dumps({"regions": regions or None, "orgs": orgs or None, "waiting": waiting}))
+            self.write_json({"regions": regions or None, "orgs": orgs or None, "waiting": waiting})
             return
         what = f"{', '.join(regions)}" if regions else "all cached copies"
         whose = f" of {', '.join(orgs)}" if orgs else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from django.db import Error
 
 from caching.errors import RedisUnavailable
 from caching.logs import described
-from caching.management.operator import OperatorCommand
+from caching.management.operator import OperatorCommand, add_json
 from caching.runtime import runtime
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,9 +28,7 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="deliver what waits now, say how much it was, and end")
-        parser.add_argument(
-            "--json", action="store_true", help='write {"delivered": rows, "waiting": rows} instead, at the end'
-        )
+        add_json(parser, 'sentences: {"delivered": rows, "waiting": rows}, at the end')
 
     def handle(self, *_: Any, **options: Any) -> None:
         # In this order: the tier makes the relay.
@@ -53,8 +50,10 @@ class Command(OperatorCommand):
                     self.stdout.write("Delivering what Redis could not be told. Ctrl-C ends this.")
                 relay.run(ended)
             done = f"Ended. Delivered {relay.delivered}."
-        as_json = {"delivered": relay.delivered, "waiting": relay.describe()["depth"]}
-        self.stdout.write(json.dumps(as_json) if options["json"] else done)
+        if options["json"]:
+            self.write_json({"delivered": relay.delivered, "waiting": relay.describe()["depth"]})
+        else:
+            self.stdout.write(done)
 
 
 def _count(depth: int | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -11,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from caching.conf import conf
 from caching.display import value_count
-from caching.management.operator import OperatorCommand, add_targets
+from caching.management.operator import OperatorCommand, add_json, add_targets, targets
 from caching.operations import cache_warm, cache_warm_hot
 from caching.registry import registry
 from caching.runtime import runtime
@@ -35,19 +34,18 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--hot", action="store_true", help="load the keys that were read most in the last run, and nothing else"
         )
-        parser.add_argument(
-            "--json",
-            action="store_true",
-            help='write {"loaded": {region: values}, "total": values, "shared": whether servers find them} instead',
+        add_json(
+            parser,
+            'lines: {"loaded": {region: values}, "total": values, "shared": whether servers find them}',
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        regions, orgs, hot = options["region"], options["org"], options["hot"]
+        (regions, orgs), hot = targets(options), options["hot"]
         warm = cache_warm_hot if hot else self._warm
         loaded = warm(regions=regions, orgs=orgs)
         total, shared = sum(loaded.values()), runtime.redis is not None
         if options["json"]:
-            self.stdout.write(json.dumps({"loaded": loaded, "total": total, "shared": shared}, indent=2))
+            self.write_json({"loaded": dict(sorted(loaded.items())), "total": total, "shared": shared})
             return
         for name, count in loaded.items():
             nothing_declared = not hot and registry.get(name).warm_keys is None

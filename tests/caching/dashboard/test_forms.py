@@ -7,19 +7,12 @@ import pytest
 from caching.dashboard.forms import TargetForm
 from caching.registry import registry
 from tests.caching.operators import shop_of
-from tests.shop.models import Shop
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shops", "named_shops")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tea_rooms")]
 
 
 @pytest.fixture
-def named_shops(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let shops be found by their names."""
-
-    def find(text: str, limit: int) -> list[tuple[str, str]]:
-        return list(Shop.objects.filter(name__icontains=text).order_by("name").values_list("pk", "name")[:limit])
-
-    monkeypatch.setattr(registry, "find_organisations", find)
+def tea_rooms(named_shops: None) -> None:
     shop_of("tea", "The Tea Room")
     shop_of("tea2", "Tea for two")
 
@@ -38,7 +31,13 @@ def test_an_organisation_is_meant_by_its_id_or_by_a_name_that_only_it_has(text: 
 
 def test_a_name_that_several_have_is_answered_with_their_ids() -> None:
     assert form(org="TEA ").errors == {
-        "org": ["Several organisations are called like that: tea2 (Tea for two), tea (The Tea Room)."]
+        "org": ["Several organisations are called like 'TEA': tea2 (Tea for two), tea (The Tea Room). Give an id."]
+    }
+
+
+def test_a_name_that_is_spelt_wrong_is_answered_with_the_one_that_is_like_it() -> None:
+    assert form(org="Tea Rom").errors == {
+        "org": ["There is no organisation 'Tea Rom'. Did you mean tea (The Tea Room)?"]
     }
 
 

@@ -16,6 +16,7 @@ from tests.caching.operators import shop_of
 from tests.caching.usages import used
 from tests.conftest import MovableClock
 from tests.shop import cached
+from tests.shop.models import Shop
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shops")]
 
@@ -132,6 +133,18 @@ def test_time_region_and_organisation_are_taken() -> None:
     assert "Caches of tea" in run("--org", "tea")[0]
 
 
+@pytest.mark.usefixtures("traffic", "named_shops")
+def test_an_organisation_may_be_called_by_its_business_name() -> None:
+    shop_of("tea", "The Tea Room")
+    shop_of("tea2", "The Tea Room")
+
+    with pytest.raises(CommandError, match=r"called like 'the tea room': tea \(The Tea Room\), tea2 \(The Tea Room\)"):
+        run("--org", "the tea room")
+
+    Shop.objects.filter(pk="tea2").delete()
+    assert run("--org", "the tea room")[0].startswith("Caches of tea, ")
+
+
 def test_a_time_of_which_nothing_is_known_is_no_error(settings: Settings) -> None:
     text, code = run("--from", "2026-01-01", "--to", "2026-02-01")
     assert (code, "Nothing was read in this time." in text) == (0, True)
@@ -163,6 +176,7 @@ def test_a_better_preset_is_named() -> None:
         (["--from", "2027-01-01", "--to", "2027-01-02"], "--from must be before --to, and before now"),
         (["--region", "shap"], "There is no cache region 'shap'"),
         (["--org", "tee"], "There is no organisation 'tee'"),
+        (["--org", ""], "There is no organisation ''"),
     ],
 )
 def test_a_wrong_call_is_told(arguments: list[str], message: str) -> None:

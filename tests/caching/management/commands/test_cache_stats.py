@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from io import StringIO
 
 import msgspec
@@ -45,13 +44,39 @@ def test_the_table_shows_each_region_and_marks_the_weak_ones() -> None:
 
 
 @pytest.mark.usefixtures("traffic")
-def test_json_is_the_whole_report() -> None:
-    assert json.loads(stats("--json")) == json.loads(json.dumps(msgspec.to_builtins(cache_report())))
+def test_json_is_the_whole_report_with_what_is_the_command_s_own_apart() -> None:
+    report = msgspec.json.decode(msgspec.json.encode(cache_report()))
+    own = {name: report.pop(name) for name in ("process", "breaker", "listener")}
+
+    assert json.loads(stats("--json")) == {**report, "command": own}
 
 
-def test_the_title_says_whose_figures_these_are(settings: Settings) -> None:
+@pytest.mark.django_db
+@pytest.mark.parametrize("scope", [[], ["--fleet"]])
+def test_nothing_of_the_command_s_own_process_is_told_as_though_it_were_the_host_s(
+    redis: object, settings: Settings, scope: list[str]
+) -> None:
+    settings.CACHING = {**settings.CACHING, "BACKGROUND": True}
+
+    told = json.loads(stats(*scope, "--json"))
+
+    assert not {"process", "breaker", "listener"} & told.keys()
+    assert (told["command"]["breaker"]["state"], told["command"]["listener"]["state"]) == ("closed", "listening")
+    assert told["outbox"] == {"depth": 0, "oldest_seconds": None}
+    assert "Other hosts' changes" not in stats(*scope)
+
+
+@pytest.mark.django_db
+def test_times_to_live_are_those_of_a_process_that_hears_other_hosts(redis: object, settings: Settings) -> None:
+    settings.CACHING = {**settings.CACHING, "BACKGROUND": True}
+
+    [shop] = [each for each in json.loads(stats("--json"))["regions"] if each["name"] == "shop"]
+
+    assert shop["local_ttl"] == cached.shop.local_ttl
+
+
+def test_the_title_says_whose_figures_these_are() -> None:
     assert f"Cache of host {cache_report().host}: local memory" in stats()
-    assert f"Cache of process {os.getpid()}" in stats("--process")
 
 
 @pytest.mark.django_db
@@ -65,12 +90,14 @@ def test_with_redis_the_title_names_it_and_a_sentence_tells_how_it_is(redis: obj
 @pytest.mark.django_db
 def test_the_fleet_is_all_hosts_that_redis_knows(redis: object) -> None:
     assert "Cache of 1 host: local memory and Redis" in stats("--fleet")
-    assert [host["host"] for host in json.loads(stats("--fleet", "--json"))["hosts"]] == [cache_report().host]
+    [told] = json.loads(stats("--fleet", "--json"))["hosts"]
+    assert told["host"] == cache_report().host
+    assert f"{told['host']}, now: 0 reads, " in " ".join(stats("--fleet").split())
 
 
-def test_one_scope_is_enough() -> None:
-    with pytest.raises(CommandError, match="not allowed with"):
-        stats("--fleet", "--process")
+def test_a_command_does_not_count_its_own_process_in_which_nothing_was_read() -> None:
+    with pytest.raises(CommandError, match="unrecognized arguments: --process"):
+        stats("--process")
 
 
 @pytest.mark.usefixtures("traffic")

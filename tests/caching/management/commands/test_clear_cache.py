@@ -60,6 +60,50 @@ def test_a_wrong_call_clears_nothing(arguments: list[str], message: str) -> None
     assert cached.shop.get("tea") == cached.ShopCopy(slug="tea", name="old")
 
 
+@pytest.mark.usefixtures("named_shops")
+def test_an_organisation_may_be_called_by_its_business_name() -> None:
+    shop_of("tea", "The Tea Room")
+    shop_of("cake", "Cake")
+    out = StringIO()
+
+    call_command("clear_cache", "--org", "the tea room", "--org", "tea", "--org", "CAKE", stdout=out)
+
+    assert out.getvalue() == "Cleared all cached copies of tea, cake.\n"
+    assert sorted(CacheEvent.objects.values_list("org_id", flat=True)) == ["cake", "tea"]
+
+
+@pytest.mark.usefixtures("named_shops")
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (
+            "tea ro",
+            r"Several organisations are called like 'tea ro': tea2 \(Tea Room\), tea \(Tea Rooms\)\. Give an id",
+        ),
+        ("tea rom", r"There is no organisation 'tea rom'\. Did you mean tea2 \(Tea Room\), tea \(Tea Rooms\)\?"),
+        ("", "There is no organisation ''"),
+    ],
+)
+def test_if_one_organisation_is_not_known_nothing_is_cleared(typed: str, message: str) -> None:
+    shop_of("tea", "Tea Rooms")
+    shop_of("tea2", "Tea Room")
+    shop_of("cake")
+    cached.shop.get("cake")
+    rename_unnoticed("cake")
+
+    with pytest.raises(CommandError, match=message) as caught:
+        call_command("clear_cache", "--org", "cake", "--org", typed)
+
+    assert caught.value.returncode == 1
+    assert cached.shop.get("cake") == cached.ShopCopy(slug="cake", name="old")
+    assert not CacheEvent.objects.exists()
+
+
+def test_a_region_that_is_named_twice_is_cleared_once() -> None:
+    call_command("clear_cache", "--region", "shop", "--region", "shop", stdout=StringIO())
+    assert CacheEvent.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

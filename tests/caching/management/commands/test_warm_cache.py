@@ -43,6 +43,19 @@ def test_all_regions_are_warmed_when_none_is_named() -> None:
     assert "shop: 1" in warm("--org", "tea")
 
 
+@pytest.mark.usefixtures("named_shops")
+@pytest.mark.parametrize("hot", [[], ["--hot"]])
+def test_an_organisation_may_be_called_by_its_business_name(hot: list[str]) -> None:
+    shop_of("tea", "The Tea Room")
+    shop_of("cake", "Cake")
+    hot_key("shop", "tea")
+    hot_key("shop", "cake")
+
+    assert "shop: 1" in warm("--org", "the tea room", *hot)
+
+    assert [event.org_id for event in CacheEvent.objects.all()] == ["tea"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_with_redis_other_processes_find_what_was_loaded(redis: object) -> None:
     shop_of("tea")
