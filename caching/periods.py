@@ -157,8 +157,8 @@ def window(since: datetime | None, until: datetime | None, step: Step | None) ->
     points = (end - start) // MINUTES[step]
     if points > _MOST_POINTS:
         raise BadPeriod(
-            f"That would be {points:,} points by {step}, more than {_MOST_POINTS:,}: "
-            "take a shorter time or a longer step."
+            f"That would be {points:,} points by {step}, more than {_MOST_POINTS:,}: take a shorter time"
+            + ("." if step == STEPS[-1] else " or a longer step.")
         )
     return Window(step, start, end)
 

@@ -116,7 +116,8 @@ def test_the_step_is_the_finest_that_is_readable_and_kept(since: str, until: str
         ("1h", "1h", None, "since must be before until"),
         ("2027-01-01", "2027-01-02", None, "since must be before now"),
         ("2027-01-01", None, None, "since must be before until, and before now"),
-        ("26h", None, "minute", r"1,560 points by minute, more than 1,500"),
+        ("26h", None, "minute", r"1,560 points by minute, more than 1,500: take a shorter time or a longer step\."),
+        ("2000-01-01", None, None, r"points by day, more than 1,500: take a shorter time\."),
     ],
 )
 def test_times_that_cannot_be_shown_are_refused(since: str, until: str | None, step: str | None, message: str) -> None:

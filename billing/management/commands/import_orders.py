@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -15,6 +15,7 @@ from billing.importing.columns import DELIMITERS, FIELDS
 from billing.importing.errors import BadRowsError, ImportFileError, Problem
 from billing.importing.reader import FileContent, file_read
 from billing.importing.writer import content_import
+from caching.management.operator import OperatorCommand
 from restaurant.profiles.models import BusinessProfile
 from restaurant.profiles.selectors import profile_get
 
@@ -26,9 +27,10 @@ when it was placed; customers stay unknown. Orders that were imported before, kn
 they are. Dates without an offset are local times of the organisation.
 """
 _SHOWN: Final = 20
+_SHOWN_CHARACTERS: Final = 80
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = " ".join(_HELP.split())
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -113,17 +115,16 @@ class Command(BaseCommand):
 
 def _profile(org_id: str) -> BusinessProfile:
     """Return the organisation's profile, or the one it would be made with."""
-    profile = profile_get(org_id=org_id)
-    if profile is not None:
-        return profile
     profile = BusinessProfile(org_id=org_id, name=org_id)
     try:
+        # Before the database is asked, which refuses some texts with errors of its own.
         profile.clean_fields()
     except ValidationError as error:
         raise CommandError(
-            f"{org_id!r} cannot be the name of an organisation: use letters, digits, - and _, at most 64."
+            f"{org_id[:_SHOWN_CHARACTERS]!r} cannot be the name of an organisation: "
+            "use letters, digits, - and _, at most 64."
         ) from error
-    return profile
+    return profile_get(org_id=org_id) or profile
 
 
 def _mapping(given: list[str]) -> dict[str, str]:

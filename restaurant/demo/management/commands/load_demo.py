@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from caching.management.operator import OperatorCommand
 from restaurant.demo.catalogue import RESTAURANTS
 from restaurant.demo.services import ORDERS_EACH, demo_load
 from restaurant.profiles.models import BusinessProfile
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Load three demo restaurants with menus, customers and the orders of the last two weeks, and a user for each "
         "role. The database must have no organisation yet."

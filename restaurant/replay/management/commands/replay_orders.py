@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentTypeError
 from datetime import date
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.db.models import Max, Min
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from caching import CachingError
+from caching.management.operator import FELL_SHORT, ORG_HELP, OperatorCommand, add_json
+from caching.organisations import organisation_meant
 from caching.runtime import runtime
 from orders.models import Order
 from restaurant.errors import DomainError
-from restaurant.profiles.selectors import profile_get
 from restaurant.replay.report import report_json, report_lines, report_make, report_table
 from restaurant.replay.scratch import NotScratchError
 from restaurant.replay.script import script_write
@@ -26,15 +26,18 @@ from restaurant.replay.services import PATIENCE_SECONDS, replay_run
 _INTERRUPTED: Final = 130
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Replay the orders of one day, in a scratch organisation and through the services, on threads standing for "
-        "two tills, the kitchen screen and the billing page; print hit rates against their targets. Ends with exit "
-        "code 1 when a target is missed, a read was stale or an order is lost."
+        "two tills, the kitchen screen and the billing page; print hit rates against their targets. Ends with 0 "
+        "when all are met, with 3 when one is missed, a read was stale or an order is lost, with 1 when there was no "
+        "replay."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--org", required=True, help="the organisation whose orders are replayed; it is only read")
+        parser.add_argument(
+            "--org", required=True, help=f"the organisation whose orders are replayed, {ORG_HELP}; it is only read"
+        )
         parser.add_argument("--date", required=True, type=_day, metavar="YYYY-MM-DD", help="the local day to replay")
         parser.add_argument(
             "--speed", type=float, metavar="N", help="N times as fast as the day was; unless given, as fast as possible"
@@ -46,14 +49,13 @@ class Command(BaseCommand):
             metavar="SECONDS",
             help="for how long a database that went away is waited for (default: %(default)g; 0: it ends the replay)",
         )
-        parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+        add_json(parser, "a table")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        org_id, day, speed = options["org"], options["date"], options["speed"]
+        day, speed = options["date"], options["speed"]
         if speed is not None and not 0 < speed < float("inf"):
             raise CommandError("The speed must be more than 0, such as 60 for an hour a minute.")
-        if profile_get(org_id=org_id) is None:
-            raise CommandError(f"There is no organisation {org_id!r}.")
+        org_id = organisation_meant(options["org"])
         script = script_write(org_id=org_id, day=day)
         if not script.orders:
             raise CommandError(_nothing_to_replay(org_id, day))
@@ -81,7 +83,7 @@ class Command(BaseCommand):
             raise CommandError(f"The replay failed: {error}") from error
         report = report_make(result, with_redis=runtime.redis is not None)
         if options["json"]:
-            self.stdout.write(json.dumps(report_json(report), indent=2))
+            self.write_json(report_json(report))
         else:
             wide = Console(width=120)
             with wide.capture() as table:
@@ -89,7 +91,9 @@ class Command(BaseCommand):
             for line in (table.get(), *report_lines(report)):
                 self.stdout.write(line)
         if not report.passes:
-            raise CommandError("A target was missed, a read was stale or an order is lost; see above.")
+            raise CommandError(
+                "A target was missed, a read was stale or an order is lost; see above.", returncode=FELL_SHORT
+            )
 
 
 def _day(text: str) -> date:

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connections
 
 from caching import RedisUnavailable
+from caching.management.operator import OperatorCommand
 from caching.runtime import runtime
 from caching.scripts import command
 from restaurant.profiles.models import BusinessProfile
@@ -22,7 +23,7 @@ _HOST: Final = "127.0.0.1"
 _INTERRUPTED: Final = 130
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Migrate, load demo data into an empty database, make an administrator, collect static files and warm the "
         "cache; then serve the site on this machine with gunicorn."
@@ -40,6 +41,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         port = _port_check(options["port"])
+        if options["workers"] < 1:
+            raise CommandError("--workers must be at least 1.")
         try:
             self._prepare()
         except KeyboardInterrupt:

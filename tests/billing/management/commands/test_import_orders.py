@@ -128,6 +128,13 @@ def test_an_impossible_delimiter_is_refused(file: Path, given: str) -> None:
         run(file, "--org", "london", f"--delimiter={given}")
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", "\udcff", "x" * 100_000])
+def test_a_name_that_a_database_would_not_take_is_refused_without_being_repeated(file: Path, name: str) -> None:
+    with pytest.raises(CommandError, match="cannot be the name of an organisation") as raised:
+        run(file, "--org", name)
+    assert len(str(raised.value)) < 250
+
+
 def test_an_impossible_name_of_an_organisation_is_refused(file: Path) -> None:
     with pytest.raises(CommandError, match="'two words' cannot be the name of an organisation"):
         run(file, "--org", "two words")

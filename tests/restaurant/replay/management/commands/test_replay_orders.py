@@ -93,7 +93,7 @@ def test_a_stale_read_a_missed_target_or_a_lost_order_is_an_error(
 
     with pytest.raises(CommandError, match="A target was missed, a read was stale or an order is lost") as raised:
         run()
-    assert raised.value.returncode == 1
+    assert raised.value.returncode == 3
 
 
 @pytest.mark.django_db
@@ -114,6 +114,14 @@ def test_ctrl_c_ends_it_without_a_traceback(replayed: Callable[[Any], None]) -> 
     with pytest.raises(CommandError, match="Stopped before the end of the day") as raised:
         run()
     assert raised.value.returncode == 130
+
+
+@pytest.mark.django_db
+def test_an_organisation_may_be_called_by_its_business_name(replayed: Callable[[Any], None]) -> None:
+    name = day_make().name
+    replayed(RESULT)
+
+    assert "stale: 0" in run("--org", name.upper(), "--date", "2026-03-14")
 
 
 @pytest.mark.django_db

@@ -102,6 +102,13 @@ def test_what_is_no_port_is_refused(port: str) -> None:
         run(f"--port={port}")
 
 
+@pytest.mark.parametrize("workers", ["0", "-1"])
+def test_a_server_without_workers_is_refused(executed: list[Any], workers: str) -> None:
+    with pytest.raises(CommandError, match="--workers must be at least 1"):
+        run("--port", str(free_port()), f"--workers={workers}")
+    assert executed == []
+
+
 def test_a_port_in_use_is_refused_with_the_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
