@@ -67,15 +67,20 @@ class Fleet(Consumer):
             return
 
 
-def fleet_hosts() -> list[HostFigures]:
-    """Return the figures of all hosts, this one's first and as they are now; of this one alone without Redis."""
+def fleet_hosts(*, serving: bool = True) -> list[HostFigures]:
+    """Return the figures of all hosts, this one's first and as they are now; of this one alone without Redis.
+
+    A process that is not `serving`, such as a command, says nothing of how its host gets on with Redis: that is what
+    the one that leads there told, or empty.
+    """
     own = _own()
-    others = [
-        host
-        for host in _told()
-        # Clocks differ a little; what comes from far ahead is nobody's figure of now.
-        if host.id != own.id and abs(own.at - host.at) < _SILENT_SECONDS
-    ]
+    # Clocks differ a little; what comes from far ahead is nobody's figure of now.
+    told = [host for host in _told() if abs(own.at - host.at) < _SILENT_SECONDS]
+    others = [host for host in told if host.id != own.id]
+    if not serving:
+        leader = next((host for host in told if host.id == own.id and host.process != own.process), None)
+        breaker, listener, lag_ms = (leader.breaker, leader.listener, leader.lag_ms) if leader else ("", "", None)
+        own = msgspec.structs.replace(own, breaker=breaker, listener=listener, lag_ms=lag_ms)
     return [own, *sorted(others, key=lambda host: (host.host, host.id))]
 
 

@@ -90,7 +90,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     """One host of the fleet, as the process that leads there told `seconds_ago`.
 
     `requests` and `hit_rate` (0 to 1) are over all regions; `breaker`, `listener` and `lag_ms` are that process's,
-    empty without Redis.
+    empty without Redis and where nobody has told.
     """
 
     host: str
@@ -128,12 +128,12 @@ class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
         return next(region for region in self.regions if region.name == wanted)
 
 
-def cache_report(*, scope: Reported = "host") -> CacheReport:
+def cache_report(*, scope: Reported = "host", serving: bool = True) -> CacheReport:
     """Return the figures of all hosts, of all processes of this one, or of this process alone.
 
-    Without Redis the fleet is this host.
+    Without Redis the fleet is this host. A process that is not `serving` does not speak for its host (`fleet_hosts`).
     """
-    hosts = fleet_hosts() if scope == "fleet" else []
+    hosts = fleet_hosts(serving=serving) if scope == "fleet" else []
     if scope == "process":
         numbers = runtime.statistics.process()
     else:

@@ -12,7 +12,7 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from caching.display import health, host_row, milliseconds
+from caching.display import fleet_notice, health, host_row, milliseconds
 from caching.health import settle
 from caching.management.operator import FELL_SHORT, OperatorCommand, add_json
 from caching.reporting import CacheReport, RegionReport, cache_report
@@ -38,7 +38,7 @@ class Command(OperatorCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         # The times to live are those of a process that hears other hosts, as servers do.
         settle()
-        report = cache_report(scope="fleet" if options["fleet"] else "host")
+        report = cache_report(scope="fleet" if options["fleet"] else "host", serving=False)
         if options["json"]:
             self.write_json(_as_document(report))
         else:
@@ -69,7 +69,8 @@ class Command(OperatorCommand):
             said = "{host}, {ago}: {requests} reads, {hit_rate} hits; Redis: {redis}; listener: {listener}."
             console.print(said.format_map(host_row(host)), markup=False, highlight=False)
         # The command's own listener has only just begun.
-        for sentence in health(msgspec.structs.replace(report, listener=None)):
+        sentences = health(msgspec.structs.replace(report, listener=None))
+        for sentence in filter(None, (*sentences, fleet_notice(report))):
             console.print(sentence, markup=False, highlight=False)
         for region in report.regions:
             if region.ttl is not None and region.ttl.keys:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from typing import Any
 
 import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
+from caching.conf import conf
+from caching.fleet import HostFigures
 from caching.reporting import cache_report
 from caching.runtime import runtime
 from tests.shop import cached
@@ -92,7 +95,34 @@ def test_the_fleet_is_all_hosts_that_redis_knows(redis: object) -> None:
     assert "Cache of 1 host: local memory and Redis" in stats("--fleet")
     [told] = json.loads(stats("--fleet", "--json"))["hosts"]
     assert told["host"] == cache_report().host
-    assert f"{told['host']}, now: 0 reads, " in " ".join(stats("--fleet").split())
+    assert (told["breaker"], told["listener"], told["lag_ms"]) == ("", "", None), "no server has told"
+    assert f"{told['host']}, now: 0 reads, – hits; Redis: –; listener: –." in " ".join(stats("--fleet").split())  # noqa: RUF001 -- what is shown for nothing
+
+
+@pytest.mark.django_db
+def test_how_a_host_gets_on_with_redis_is_what_its_servers_told(redis: Any) -> None:
+    server = HostFigures(
+        id=runtime.statistics.host_id,
+        host="h",
+        process=1,
+        at=runtime.clock.wall(),
+        numbers={},
+        breaker="half-open",
+        listener="connecting",
+        lag_ms=7.0,
+    )
+    redis.hset(f"{conf.PREFIX}fleet", server.id, msgspec.json.encode(server))
+
+    [told] = json.loads(stats("--fleet", "--json"))["hosts"]
+
+    assert (told["breaker"], told["listener"], told["lag_ms"]) == ("half-open", "connecting", 7.0)
+    assert "Redis: half-open; listener: connecting." in " ".join(stats("--fleet").split())
+
+
+@pytest.mark.django_db
+def test_a_fleet_of_which_redis_does_not_tell_is_said_to_be_one_server(redis: object) -> None:
+    runtime.breaker.trip("a test")
+    assert "other servers are not known" in stats("--fleet")
 
 
 def test_a_command_does_not_count_its_own_process_in_which_nothing_was_read() -> None:
