@@ -122,7 +122,7 @@ def _longer(usage: RegionUsage) -> str:
         f"fresh all the same), and load them before they are asked for: "
         f"`manage.py warm_cache --region {usage.region}`, CACHING['WARM_AT_START']."
     )
-    if conf.REDIS_ALIAS is None:
+    if not conf.WITH_REDIS:
         say += " With Redis, what one process has loaded is a hit for all."
     return say
 

@@ -21,6 +21,7 @@ class CachingConfig(AppConfig):
             history_checks,
             prefetch_checks,
             quota_checks,
+            rest_checks,
             signals,
             warming_checks,
         )

@@ -46,7 +46,7 @@ def _bounds() -> Iterator[CheckMessage]:
             yield Error(f"CACHING[{name!r}] must be a number, at least 0, not {value!r}.", id="caching.E029")
             return
     times = (conf.TRUST_SECONDS, conf.RELAY_SECONDS)
-    if conf.REDIS_ALIAS is not None and all(map(_is_number, times)) and sum(times) > conf.AUDIT_WINDOW_SECONDS:
+    if conf.WITH_REDIS and all(map(_is_number, times)) and sum(times) > conf.AUDIT_WINDOW_SECONDS:
         yield Warning(
             f"CACHING['AUDIT_WINDOW_SECONDS'] is {conf.AUDIT_WINDOW_SECONDS}: a change may be on its way between hosts "
             f"for longer, so the auditor waits {sum(times):g} s.",

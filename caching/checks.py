@@ -19,7 +19,8 @@ __all__ = ["check_caching"]
 
 _POSITIVE = (
     "LOCAL_MAX_ENTRIES", "LOCAL_MAX_BYTES", "LOCAL_TTL_WITHOUT_TRACKING", "MARK_SECONDS", "LEASE_SECONDS",
-    "NEGATIVE_TTL", "WIDE_MARK_ABOVE", "REDIS_BUDGET_SECONDS", "TRUST_SECONDS", "RELAY_SECONDS",
+    "NEGATIVE_TTL", "WIDE_MARK_ABOVE", "REDIS_BUDGET_SECONDS", "REST_BUDGET_SECONDS", "TRUST_SECONDS",
+    "RELAY_SECONDS",
 )  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def _settings(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
             hint=f"Presets: {', '.join(PRESETS)}, or None.",
             id="caching.E011",
         )
-    elif preset in WITH_REDIS and conf.REDIS_ALIAS is None:
+    elif preset in WITH_REDIS and not conf.WITH_REDIS:
         yield Warning(
             f"CACHING['PRESET'] is {preset!r}, which is made for servers that share a Redis, and REDIS_ALIAS is None.",
             hint="Set REDIS_ALIAS to a django-redis cache of CACHES, or PRESET to 'small'.",

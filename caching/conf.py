@@ -19,6 +19,10 @@ DEFAULTS: dict[str, Any] = {
     "PREFIX": "fa:",
     # The alias in CACHES of a django-redis cache, or None for local memory and database only.
     "REDIS_ALIAS": None,
+    # Instead of it, a serverless Redis over REST: its URL, its token, and how long an answer may take.
+    "REST_URL": None,
+    "REST_TOKEN": None,
+    "REST_BUDGET_SECONDS": 0.5,
     # Where the file shared by the processes of a host lies; None: shared memory, else the temporary directory.
     "STAMPS_DIR": None,
     # Without a usable stamps file local memory is off, unless one process is all there is.
@@ -121,6 +125,11 @@ class Conf:
             return defaults[name]
         except KeyError:
             return object.__getattribute__(self, name)
+
+    @property
+    def WITH_REDIS(self) -> bool:  # noqa: N802 -- looks like the settings it is made of
+        """Whether the servers are to share a Redis, reached in one way or the other."""
+        return any(name is not None for name in (self.REDIS_ALIAS, self.REST_URL, self.REST_TOKEN))
 
 
 conf = Conf()

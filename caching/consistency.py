@@ -110,7 +110,7 @@ def wait_seconds() -> float:
     a process that nobody tells.
     """
     least = 0.0
-    if conf.REDIS_ALIAS is not None:
+    if conf.WITH_REDIS:
         least = conf.TRUST_SECONDS + conf.RELAY_SECONDS
         if not runtime.hears_changes:
             least = max(least, conf.LOCAL_TTL_WITHOUT_TRACKING)

@@ -103,7 +103,7 @@ def check_preset(databases: Collection[str] | None = None, **_: Any) -> list[Che
         Warning(
             f"The traffic of the last days ({fit.why}) fits the preset {fit.better!r} better than {fit.preset!r}.",
             hint=f"Set CACHING['PRESET'] to {fit.better!r}, or silence this check."
-            + (redis if fit.better in WITH_REDIS and conf.REDIS_ALIAS is None else ""),
+            + (redis if fit.better in WITH_REDIS and not conf.WITH_REDIS else ""),
             id="caching.W027",
         )
     ]

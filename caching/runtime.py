@@ -262,16 +262,25 @@ class Runtime:
         return None if self.stamps is None else LocalTier(self.clock, self.stamps)
 
     def _make_redis(self) -> RedisTier | None:
-        if conf.REDIS_ALIAS is None:
+        if not conf.WITH_REDIS:
             return None
-        # Imported late: redis-py alone takes a third of a second, and most commands need none.
-        from caching.tiers.redis import RedisTier
-
-        tier = RedisTier(conf.REDIS_ALIAS, self.breaker)
+        tier = self._make_tier()
         self.__dict__["redis"] = tier
         # Whoever asks Redis must hear what it says, and deliver what it could not be told.
         _ = self.relay, self.listener
         return tier
+
+    def _make_tier(self) -> RedisTier:
+        # Imported late: redis-py alone takes a third of a second, and most commands need none.
+        if conf.REST_URL is not None or conf.REST_TOKEN is not None:
+            from caching.rest_checks import refuse_unusable
+            from caching.tiers.rest import RestTier
+
+            refuse_unusable()
+            return RestTier(conf.REST_URL, conf.REST_TOKEN, self.breaker)
+        from caching.tiers.redis import RedisTier
+
+        return RedisTier(conf.REDIS_ALIAS, self.breaker)
 
     def _make_listener(self) -> Listener | None:
         if conf.REDIS_ALIAS is None or not conf.BACKGROUND:

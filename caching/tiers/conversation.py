@@ -14,7 +14,10 @@ from redis.sentinel import MasterNotFoundError
 from caching.errors import RedisUnavailable
 from caching.scripts import Command, command
 
-__all__ = ["TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "lost", "packed", "reason", "run_id_of"]
+__all__ = [
+    "TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "lost", "packed", "reason", "refused",
+    "run_id_of",
+]  # fmt: skip
 
 # Answers that say: this server serves nobody now, or not us.
 _NO_SERVICE: Final = (
@@ -48,7 +51,7 @@ def conversation(commands: Sequence[Command]) -> Generator[Batch, list[Any], lis
             answers[index] = answer
     for answer in answers:
         if isinstance(answer, ReplyError):
-            raise _refused(answer)
+            raise refused(str(answer))
     return answers
 
 
@@ -56,10 +59,10 @@ def _is_unknown(answer: ReplyError) -> bool:
     return str(answer).startswith("NOSCRIPT")
 
 
-def _refused(answer: ReplyError) -> RedisUnavailable:
+def refused(answer: str) -> RedisUnavailable:
     """Return the error for an answer that says no: an outage when nobody is served."""
     # Its first word alone: the rest may hold what was asked for.
-    word = str(answer).partition(" ")[0]
+    word = answer.partition(" ")[0]
     return RedisUnavailable(f"Redis refused a command: {word}", outage=word in _NO_SERVICE)
 
 

@@ -90,11 +90,14 @@ class RedisTier:
     async def _async_link(self) -> AsyncLink:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            link = AsyncLink(self._connections.asynchronous(), conf.REDIS_BUDGET_SECONDS)
+            link = self._new_async_link()
             lifetime = link.until_the_loop_ends(partial(self._loops.pop, loop, None))
             self._loops[loop] = link, lifetime
             await anext(lifetime)
         return self._loops[loop][0]
+
+    def _new_async_link(self) -> AsyncLink:
+        return AsyncLink(self._connections.asynchronous(), conf.REDIS_BUDGET_SECONDS)
 
     def renew(self) -> None:
         """Have every connection made anew at its next use: the server may have another role, and so another run id."""

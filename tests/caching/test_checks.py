@@ -63,6 +63,7 @@ def test_a_misspelt_setting_is_an_error_that_lists_the_settings(settings: Settin
         "LOCAL_MAX_BYTES",
         "LOCAL_TTL_WITHOUT_TRACKING",
         "REDIS_BUDGET_SECONDS",
+        "REST_BUDGET_SECONDS",
         "RELAY_SECONDS",
         "TRUST_SECONDS",
         "MARK_SECONDS",

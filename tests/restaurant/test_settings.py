@@ -80,3 +80,11 @@ def test_redis_is_used_when_its_address_is_given(url: str) -> None:
     assert settings["CACHING"]["REDIS_ALIAS"] == ("redis" if url else None)
     assert settings["CACHES"].get("redis", {}).get("LOCATION", "") == url
     assert settings["CACHES"]["default"]["BACKEND"].endswith("LocMemCache")
+
+
+def test_a_serverless_redis_is_used_when_its_url_and_token_are_given() -> None:
+    given = {"UPSTASH_REDIS_REST_URL": "https://name.upstash.io", "UPSTASH_REDIS_REST_TOKEN": "secret"}
+    caching = _settings(**given, UPSTASH_REDIS_REST_TIMEOUT="0.2")["CACHING"]
+    assert (caching["REST_URL"], caching["REST_TOKEN"]) == tuple(given.values())
+    assert (caching["REST_BUDGET_SECONDS"], caching["REDIS_ALIAS"]) == (0.2, None)
+    assert _settings()["CACHING"]["REST_URL"] is None

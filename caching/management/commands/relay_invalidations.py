@@ -34,7 +34,9 @@ class Command(OperatorCommand):
         # In this order: the tier makes the relay.
         redis, relay = runtime.redis, runtime.relay
         if redis is None or relay is None:
-            raise CommandError("No Redis is configured (CACHING['REDIS_ALIAS']), so nothing can be delivered.")
+            raise CommandError(
+                "No Redis is configured (REDIS_ALIAS or REST_URL in CACHING), so nothing can be delivered."
+            )
         # The work is done here, and not twice.
         relay.stop()
         if options["once"]:
