@@ -9,6 +9,7 @@ from django.db import models
 from billing.append_only import AppendOnlyModel
 from caching.models import CachedModel
 from orders.models import Order
+from restaurant.moments import MomentField
 from restaurant.money import MAX_DIGITS, STORED_PLACES
 from restaurant.profiles.models import BusinessProfile
 from restaurant.profiles.phones import validate_phone
@@ -21,7 +22,7 @@ class Customer(CachedModel):
     org = models.ForeignKey(BusinessProfile, on_delete=models.PROTECT, related_name="customers")
     phone = models.CharField(max_length=16, validators=[validate_phone])
     name = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = MomentField(auto_now_add=True)
 
     class Meta(CachedModel.Meta):
         ordering = ["name", "phone"]
@@ -55,7 +56,7 @@ class LedgerEntry(AppendOnlyModel):
     )
     memo = models.CharField(max_length=200, blank=True)
     idempotency_key = models.CharField(max_length=255)
-    created_at = models.DateTimeField()
+    created_at = MomentField()
 
     class Meta(AppendOnlyModel.Meta):
         verbose_name_plural = "ledger entries"
@@ -82,7 +83,7 @@ class Bill(AppendOnlyModel):
     tax_rate = models.DecimalField(max_digits=5, decimal_places=2)
     tax_on = models.CharField(max_length=10, choices=BusinessProfile.TaxOn)
     prices_include_tax = models.BooleanField()
-    issued_at = models.DateTimeField()
+    issued_at = MomentField()
     issued_on = models.DateField(help_text="The local date of the organisation when the bill was issued.")
 
     class Meta(AppendOnlyModel.Meta):
@@ -109,7 +110,7 @@ class Payment(AppendOnlyModel):
     bill = models.ForeignKey(Bill, on_delete=models.PROTECT, related_name="payments")
     method = models.CharField(max_length=10, choices=Method)
     amount = models.DecimalField(max_digits=MAX_DIGITS, decimal_places=STORED_PLACES)
-    received_at = models.DateTimeField()
+    received_at = MomentField()
     received_on = models.DateField(help_text="The local date of the organisation when the money changed hands.")
     idempotency_key = models.CharField(max_length=255)
     request_fingerprint = models.CharField(max_length=64)

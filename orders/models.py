@@ -10,6 +10,7 @@ from django.db import models
 
 from caching.models import CachedModel, VersionedModel
 from orders.statuses import ACTIVE, Status
+from restaurant.moments import MomentField
 from restaurant.money import MAX_DIGITS, STORED_PLACES
 from restaurant.profiles.models import BusinessProfile
 from restaurant.profiles.phones import validate_phone
@@ -68,12 +69,12 @@ class Order(VersionedModel):
         max_digits=MAX_DIGITS, decimal_places=STORED_PLACES, default=Decimal(0), validators=[_NOT_NEGATIVE]
     )
     notes = models.TextField(blank=True)
-    placed_at = models.DateTimeField()
+    placed_at = MomentField()
     placed_on = models.DateField(help_text="The local date of the organisation when the order was placed.")
-    billed_at = models.DateTimeField(
+    billed_at = MomentField(
         null=True, blank=True, help_text="Null until the bill is issued; lines and discount are fixed from then on."
     )
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = MomentField(auto_now=True)
     idempotency_key = models.CharField(  # noqa: DJ001 - many orders have none, and it is unique: "" would collide
         max_length=255, null=True, blank=True, help_text="Null when the client sent none; unique otherwise."
     )

@@ -14,6 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from caching.models import CachedModel
+from restaurant.moments import MomentField
 from restaurant.profiles.opening import hours_on
 from restaurant.profiles.phones import phone_normalize, phone_region, validate_phone
 from restaurant.profiles.validation import (
@@ -60,8 +61,8 @@ class BusinessProfile(CachedModel):
     accepts_delivery = models.BooleanField(default=True)
     accepts_table_service = models.BooleanField(default=True)
     order_lead_minutes = models.PositiveSmallIntegerField("usual minutes until an order is ready", default=30)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = MomentField(auto_now_add=True)
+    updated_at = MomentField(auto_now=True)
 
     class Meta(CachedModel.Meta):
         ordering = ["org_id"]

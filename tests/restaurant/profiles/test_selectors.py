@@ -51,6 +51,7 @@ def test_a_role_is_known_and_a_stranger_has_none() -> None:
 def test_a_token_comes_with_its_user_and_their_role(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     user = UserFactory(email="ada@example.com", last_name="Lovelace")
     token = Token.objects.create(user=user)
+    token.refresh_from_db(fields=["created"])  # not every database keeps microseconds
     here, elsewhere = (MembershipFactory(user=user, role=role) for role in ("owner", "kitchen"))
     stranger = MembershipFactory(org=here.org, role="staff")
     Token.objects.create(user=stranger.user)
