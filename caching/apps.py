@@ -19,6 +19,7 @@ class CachingConfig(AppConfig):
             declaration_checks,
             encryption_checks,
             history_checks,
+            mongodb_checks,
             prefetch_checks,
             quota_checks,
             rest_checks,

@@ -11,7 +11,7 @@ from django.db import models, router
 from django.utils import timezone
 
 from caching.querysets import CachedQuerySet, random_version
-from caching.transactions import atomic
+from caching.retrying import run_atomic
 
 __all__ = [
     "CacheEvent",
@@ -40,13 +40,19 @@ class CachedModel(models.Model):
             # The row exists, even if this instance was made by hand: its old keys go stale, too.
             self._state.adding = False
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
-        with atomic(using):
-            super().save(**{**kwargs, "using": using})
+        save = super().save
+        run_atomic(using, lambda: save(**{**kwargs, "using": using}))
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
         using = using or router.db_for_write(type(self), instance=self)
-        with atomic(using):
-            return super().delete(using=using, keep_parents=keep_parents)
+        delete, key = super().delete, self.pk
+
+        def delete_again() -> tuple[int, dict[str, int]]:
+            # Django takes the key away before the commit.
+            self.pk = key
+            return delete(using=using, keep_parents=keep_parents)
+
+        return run_atomic(using, delete_again)
 
 
 class VersionedModel(CachedModel):

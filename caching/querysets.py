@@ -13,8 +13,8 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 
 from caching.registry import registry
+from caching.retrying import run_atomic
 from caching.rows import batches, field_names, note_rows, rows_of, stored_rows
-from caching.transactions import atomic
 
 __all__ = ["CachedQuerySet", "is_versioned", "random_version"]
 
@@ -47,16 +47,18 @@ class CachedQuerySet(QuerySet[M, M]):
         if "pk" in changed:
             raise NotSupportedError(f"update() cannot change the primary key of {model.__name__}, a cached model.")
         self._for_write = True
-        updated = 0
-        with atomic(self.db):
-            for pks in batches(self._locked_pks()):
-                note_rows(model, stored_rows(model, pks, self.db), self.db, changed=changed)
-                updated += super(CachedQuerySet, self.filter(pk__in=pks)).update(**kwargs)
-                if registry.dependencies.may_move(model, changed):
-                    note_rows(model, stored_rows(model, pks, self.db), self.db, changed=changed)
-        return updated
+        return run_atomic(self.db, lambda: self._update_noting(kwargs, changed))
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+    def _update_noting(self, values: dict[str, Any], changed: frozenset[str]) -> int:
+        model, updated = self.model, 0
+        for pks in batches(self._locked_pks()):
+            note_rows(model, stored_rows(model, pks, self.db), self.db, changed=changed)
+            updated += super(CachedQuerySet, self.filter(pk__in=pks)).update(**values)
+            if registry.dependencies.may_move(model, changed):
+                note_rows(model, stored_rows(model, pks, self.db), self.db, changed=changed)
+        return updated
 
     def _locked_pks(self) -> list[Any]:
         rows = self.order_by()
@@ -67,8 +69,7 @@ class CachedQuerySet(QuerySet[M, M]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete the rows; the signals that Django sends for each note what becomes stale."""
         self._for_write = True
-        with atomic(self.db):
-            return super().delete()
+        return run_atomic(self.db, super().delete)
 
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
@@ -87,14 +88,16 @@ class CachedQuerySet(QuerySet[M, M]):
         if update_conflicts and update_fields is not None:
             update_fields = self._updatable(update_fields)
         self._for_write = True
-        with atomic(self.db):
-            created = super().bulk_create(
-                objs, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
-            )
+        create = super().bulk_create
+
+        def create_noting() -> list[M]:
+            created = create(objs, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields)
             note_rows(self.model, rows_of(created, self.db), self.db)
             if update_conflicts and unique_fields:
                 self._note_conflicting(objs, list(unique_fields))
-        return created
+            return created
+
+        return run_atomic(self.db, create_noting)
 
     def _updatable(self, update_fields: Collection[str]) -> list[str]:
         on_keys = (path for _, on in registry.dependencies.of(self.model) for path in (on.org, *(on.parts or ())))

@@ -63,7 +63,7 @@ open_notes: dict[int, Notes] = {}
 
 
 def atomic(using: str | None = None, *, durable: bool = False) -> AbstractContextManager[None]:
-    """Return Django's `atomic`; the one place that a database with transactions of its own kind will change."""
+    """Return Django's `atomic`, which is a real transaction on every engine: on MongoDB by `caching.mongodb`."""
     return transaction.atomic(using=using, durable=durable)
 
 
@@ -76,7 +76,8 @@ def in_transaction(alias: str) -> bool:
 def may_be_old(alias: str) -> bool:
     """Whether what this thread reads may be of an earlier moment.
 
-    SQLite keeps the snapshot of an unfinished query, and of a transaction that somebody began around Django.
+    SQLite keeps the snapshot of an unfinished query, and of a transaction that somebody began around Django. MongoDB
+    has a snapshot in a transaction alone.
     """
     connection = connections[alias]
     if connection.vendor != "sqlite":

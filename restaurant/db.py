@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 
+from caching.retrying import is_transient, retrying
 from caching.transactions import atomic
 
 __all__ = ["atomic", "is_busy", "retry_when_busy"]
@@ -20,28 +21,29 @@ _PAUSE_SECONDS: Final = 0.05
 _BUSY: Final = ("database is locked", "database table is locked", "deadlock detected", "could not serialize access")
 
 
-def is_busy(error: OperationalError) -> bool:
+def is_busy(error: DatabaseError) -> bool:
     """Tell whether the database refused only because others were writing, so that trying again may succeed."""
-    return any(phrase in str(error) for phrase in _BUSY)
+    return is_transient(error) or any(phrase in str(error) for phrase in _BUSY)
 
 
 def retry_when_busy(service: Callable[P, R]) -> Callable[P, R]:
-    """Run `service` again, up to three times in all, when the database was busy with other writers.
+    """Run `service` again when the database was busy with other writers.
 
+    Up to three times in all where it has waited for them already, and for 20 seconds on MongoDB, which never waits.
     For services that open the outermost transaction themselves: one that is called inside a transaction is not tried
     again, for what came before it in that transaction is lost as well. Its alias is read from the keyword `using`.
     """
 
     @wraps(service)
-    def retrying(*args: P.args, **kwargs: P.kwargs) -> R:
+    def patient(*args: P.args, **kwargs: P.kwargs) -> R:
         using: Any = kwargs.get("using")
         for attempt in range(1, _ATTEMPTS):
             try:
-                return service(*args, **kwargs)
+                return retrying(using, lambda: service(*args, **kwargs))
             except OperationalError as error:
-                if transaction.get_connection(using).in_atomic_block or not is_busy(error):
+                if is_transient(error) or transaction.get_connection(using).in_atomic_block or not is_busy(error):
                     raise
                 time.sleep(_PAUSE_SECONDS * attempt * random.random())  # noqa: S311 - spreads the tries, guards nothing
-        return service(*args, **kwargs)
+        return retrying(using, lambda: service(*args, **kwargs))
 
-    return retrying
+    return patient

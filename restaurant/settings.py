@@ -6,6 +6,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from restaurant import mongodb
 from restaurant.redis_url import redis_cache
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -78,8 +79,10 @@ TEMPLATES = [
 ]
 
 # --- database: SQLite unless DATABASE_URL says otherwise --------------------------------------------------------------
+DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+ON_MONGODB = mongodb.is_mongodb(DATABASE_URL)
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+    "default": mongodb.database(DATABASE_URL) if ON_MONGODB else env.db_url_config(DATABASE_URL)
 }
 # To connect anew takes a quarter of the time of a request that the cache answers. `?conn_max_age=0` in DATABASE_URL
 # ends connections with their requests, as some poolers want it.
@@ -93,6 +96,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         init_command="PRAGMA journal_mode=WAL;",
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+if ON_MONGODB:
+    DEFAULT_AUTO_FIELD, MIGRATION_MODULES = mongodb.AUTO_FIELD, mongodb.MIGRATION_MODULES
+    INSTALLED_APPS = mongodb.with_object_ids(INSTALLED_APPS)
 
 # --- Redis: none unless REDIS_URL is set, or the two of a serverless one ----------------------------------------------
 REDIS_URL: str = env.str("REDIS_URL", default="")

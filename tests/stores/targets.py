@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.postgres import PostgresServer
+from tests.servers.mongod import Mongod
 
 __all__ = ["COHERENCE", "STORES", "WHOLE", "Started", "Store"]
 
@@ -50,11 +51,17 @@ def _postgresql(stack: ExitStack) -> Started:
     return Started(server.version, {"DATABASE_URL": server.url})
 
 
+def _mongodb(stack: ExitStack) -> Started:
+    server = stack.enter_context(Mongod())
+    return Started(server.version, {"DATABASE_URL": server.url()})
+
+
 # A store with a server of its own is one more function above, and one more line here.
 STORES: Final = {
     store.name: store
     for store in (
         Store("sqlite", WHOLE, _sqlite),
         Store("postgresql", WHOLE, _postgresql),
+        Store("mongodb", WHOLE, _mongodb),
     )
 }

@@ -37,6 +37,7 @@ def _address(org: BusinessProfile) -> str:
 
 
 # Reads inside a transaction fill no cache.
+@pytest.mark.sql
 @pytest.mark.django_db(transaction=True)
 def test_a_cached_answer_costs_one_query_that_nobody_builds(
     client: APIClient,

@@ -1,0 +1,107 @@
+"""A mongod of the tests' own: a replica set of one node on a free loopback port, ended by its process id."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from tests.scratch import scratch_directory
+
+__all__ = ["Mongod"]
+
+_START_SECONDS = 60
+
+
+class Mongod:
+    """Runs from `start` until `end`; a standalone server, which has no transactions, with `replica_set=False`."""
+
+    def __init__(self, *, replica_set: bool = True) -> None:
+        self._replica_set = replica_set
+        self._directory = scratch_directory("fast-access-mongod-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.version = ""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            self.port: int = taken.getsockname()[1]
+
+    def __enter__(self) -> Mongod:
+        self.start()
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.end()
+
+    def url(self, name: str = "fast_access") -> str:
+        """Return what DATABASE_URL says to use the database `name` of this server."""
+        return f"mongodb://127.0.0.1:{self.port}/{name}{'?replicaSet=rs0' if self._replica_set else ''}"
+
+    def start(self) -> None:
+        """Start it on its port with what it stored last, and wait until it takes writes."""
+        command = [
+            str(_binary()), "--dbpath", str(self._directory), "--port", str(self.port), "--bind_ip", "127.0.0.1",
+            "--logpath", str(self._directory / "mongod.log"), "--logappend", "--nounixsocket",
+            # This build of the server breaks connections that agree on a compressor.
+            "--networkMessageCompressors", "disabled", "--wiredTigerCacheSizeGB", "0.25",
+            *(("--replSet", "rs0", "--oplogSize", "128") if self._replica_set else ()),
+        ]  # fmt: skip
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._wait_until_writable()
+
+    def kill(self) -> None:
+        """End it at once, as the kernel does when memory is short."""
+        self._end(signal.SIGKILL)
+
+    def end(self) -> None:
+        """End it and remove its files."""
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait()
+            self._process = None
+
+    def _wait_until_writable(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + _START_SECONDS
+        with MongoClient("127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=500) as client:
+            while True:
+                try:
+                    if client.admin.command("hello").get("isWritablePrimary"):
+                        self.version = client.server_info()["version"]
+                        return
+                    self._initiate(client)
+                except PyMongoError:
+                    if self._process.poll() is not None or time.monotonic() > deadline:
+                        raise
+                time.sleep(0.05)
+
+    def _initiate(self, client: MongoClient) -> None:
+        # A restarted node knows its set and elects itself; asking a second time is an error.
+        if not client.admin.command("hello").get("setName"):
+            member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+            client.admin.command(
+                "replSetInitiate",
+                {"_id": "rs0", "members": [member], "settings": {"electionTimeoutMillis": 1000}},
+            )
+
+
+def _binary() -> Path:
+    package = find_spec("fiftyone")
+    folders = list(package.submodule_search_locations or ()) if package is not None else []
+    for folder in folders:
+        if (binary := Path(folder) / "db" / "bin" / "mongod").exists():
+            return binary
+    if found := shutil.which("mongod"):
+        return Path(found)
+    raise FileNotFoundError(f"There is no mongod: install requirements-dev.txt for {sys.executable}, or MongoDB.")
