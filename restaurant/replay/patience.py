@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db import Error as AnyDatabaseError
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -41,11 +44,15 @@ class Patience:
             try:
                 return do(again)
             except AnyDatabaseError as error:
-                now = self._now()
-                until = until or now + self._seconds
+                now, name = self._now(), type(error).__name__
+                if not until:
+                    until = now + self._seconds
                 if type(error) not in _AWAY or now >= until:
                     raise
-                self.waited.append(type(error).__name__)
+                if not again:
+                    # By its kind alone: what it says may quote rows.
+                    logger.warning("The database is away: %s", name, extra={"event": "database_away"})
+                self.waited.append(name)
             # Django looks between requests only whether a connection can still be used.
             connection.close()
             self._pause(min(pause, max(0.0, until - now)))

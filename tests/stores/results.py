@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from rich.table import Table
 
-__all__ = ["Outcome", "outcome", "table"]
+from tests.stores.replays import Played
 
+__all__ = ["Outcome", "outcome", "page_table", "table"]
+
+_NONE = "-"
+_OF_TESTS = ("Passed", "Failed", "Skipped", "Minutes")
+_GROUPS = ("profile", "orders", "balance", "billing")
+_OF_REPLAYS = (
+    "Hit rates: profile, orders, balance, billing (%)",
+    "Orders: hit",
+    "miss",
+    "Balance: hit",
+    "miss",
+    "Stopped in the middle: orders there, balances agree",
+    "Stale",
+)
 _COUNTED = ("tests", "failures", "errors", "skipped")
 
 
@@ -25,11 +39,21 @@ class Outcome:
     skipped: int = 0
     minutes: float = 0.0
     trouble: str = ""
+    has_tests: bool = True
+    played: Played | None = None
+    interrupted: Played | None = None
 
     @property
     def good(self) -> bool:
-        """Whether tests ran, and each of them passed: one that was skipped has shown nothing of this store."""
-        return self.passed > 0 and not (self.failed or self.skipped or self.trouble)
+        """Whether tests ran, and each of them passed: one that was skipped has shown nothing of this store.
+
+        And whether the days that were played were true, and the undisturbed one met the targets.
+        """
+        if self.trouble or self.failed or self.skipped or (self.has_tests and not self.passed):
+            return False
+        if self.played is not None and not (self.played.is_true and self.played.meets_targets):
+            return False
+        return self.interrupted is None or self.interrupted.is_true
 
 
 def outcome(store: str, version: str, record: Path, minutes: float, code: int) -> Outcome:
@@ -55,11 +79,45 @@ def outcome(store: str, version: str, record: Path, minutes: float, code: int) -
 
 def table(outcomes: Sequence[Outcome]) -> Table:
     """Draw one line for each store."""
-    drawn = Table("store", "version")
-    for column in ("passed", "failed", "skipped", "minutes"):
+    drawn = Table("Store", "Version")
+    for column in (*_OF_TESTS, *_OF_REPLAYS):
         drawn.add_column(column, justify="right")
     drawn.add_column("")
     for each in outcomes:
-        counts = (str(each.passed), str(each.failed), str(each.skipped), f"{each.minutes:.1f}")
-        drawn.add_row(each.store, each.version, *counts, each.trouble)
+        counts = (each.passed, each.failed, each.skipped, f"{each.minutes:.1f}") if each.has_tests else (_NONE,) * 4
+        drawn.add_row(each.store, each.version, *map(str, counts), *_replays(each), each.trouble)
     return drawn
+
+
+def page_table(outcomes: Sequence[Outcome]) -> str:
+    """Return the table as Markdown, for the documents: of runs that are good, so without what went wrong."""
+    headings = ("Store", "Version", "Tests passed", *_OF_REPLAYS)
+    lines = [f"| {' | '.join(headings)} |", f"|---|---|{'--:|' * (len(headings) - 2)}"]
+    for each in outcomes:
+        passed = f"{each.passed:,}" if each.has_tests else _NONE
+        lines.append(f"| {' | '.join((each.store, each.version, passed, *_replays(each)))} |")
+    return "\n".join(lines)
+
+
+def _replays(each: Outcome) -> Iterator[str]:
+    played, interrupted = each.played, each.interrupted
+    if played is None:
+        yield from (_NONE,) * 5
+    else:
+        yield " ".join(f"{100 * played.of(group, 'hit_rate'):.1f}" for group in _GROUPS)
+        yield from (_time(played.of("orders", what)) for what in ("hit_p50_us", "miss_p50_us"))
+        yield from (_time(played.of("balance", what)) for what in ("hit_p50_us", "miss_p50_us"))
+    if interrupted is None:
+        yield _NONE
+    else:
+        report = interrupted.report
+        there, agree = report["orders"] - report["lost_orders"], report["customers"] - report["unbalanced"]
+        yield f"{there} of {report['orders']}, {agree} of {report['customers']}"
+    found = [each.report["stale"] for each in (played, interrupted) if each is not None]
+    yield str(sum(found)) if found else _NONE
+
+
+def _time(microseconds: float | None) -> str:
+    if microseconds is None:
+        return _NONE
+    return f"{microseconds:.0f} us" if microseconds < 1000 else f"{microseconds / 1000:.1f} ms"

@@ -12,6 +12,8 @@ from typing import Final
 
 from benchmarks.postgres import PostgresServer
 from tests.servers.mongod import Mongod
+from tests.faults.servers import Server
+from tests.stores.replays import Interruption
 
 __all__ = ["COHERENCE", "STORES", "WHOLE", "Started", "Store"]
 
@@ -20,25 +22,38 @@ WHOLE: Final = ("tests",)
 # What is about Redis: faults of its servers, the proof, the stress, and every test that runs with `tiers`.
 COHERENCE: Final = ("tests/caching", "tests/faults", "tests/prove", "tests/stress")
 
+# What a site says when it has noticed.
+_DATABASE_AWAY: Final = frozenset({"database_away"})
+_REDIS_AWAY: Final = frozenset({"redis_left_alone"})
+
 # Nothing here outlives the run; what a commit waits for is not what is tested.
 _POSTGRES: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A server that runs: its version, and what tells the tests where it is."""
+    """A server that runs: its version, what tells the tests where it is, and how it is stopped within a replay.
+
+    `site` tells a site where it is, if that is told otherwise than to the tests.
+    """
 
     version: str
     environment: Mapping[str, str]
+    interruption: Interruption | None = None
+    site: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One row of the table. `start` leaves what ends the server on the stack; `tests` are paths for pytest."""
+    """One row of the table. `start` leaves what ends the server on the stack; `tests` are paths for pytest.
+
+    Where `is_ordinary`, `make test` runs these tests on it: they are run here only for who asks for the store.
+    """
 
     name: str
     tests: tuple[str, ...]
     start: Callable[[ExitStack], Started]
+    is_ordinary: bool = False
 
 
 def _sqlite(_: ExitStack) -> Started:
@@ -48,20 +63,32 @@ def _sqlite(_: ExitStack) -> Started:
 def _postgresql(stack: ExitStack) -> Started:
     server = PostgresServer(Path(tempfile.gettempdir()), _POSTGRES)
     stack.callback(server.end)
-    return Started(server.version, {"DATABASE_URL": server.url})
+    interruption = Interruption(server.stop, server.start, _DATABASE_AWAY)
+    return Started(server.version, {"DATABASE_URL": server.url}, interruption)
+
+
+def _redis(stack: ExitStack) -> Started:
+    server = stack.enter_context(Server())
+    version = server.client.info("server").get("valkey_version", "")
+    interruption = Interruption(server.kill, server.start, _REDIS_AWAY)
+    # The tests start servers of their own.
+    return Started(version, {}, interruption, {"REDIS_URL": f"redis://127.0.0.1:{server.port}/0"})
 
 
 def _mongodb(stack: ExitStack) -> Started:
     server = stack.enter_context(Mongod())
-    return Started(server.version, {"DATABASE_URL": server.url()})
+    return Started(
+        server.version, {"DATABASE_URL": server.url()}, Interruption(server.kill, server.start, _DATABASE_AWAY)
+    )
 
 
 # A store with a server of its own is one more function above, and one more line here.
 STORES: Final = {
     store.name: store
     for store in (
-        Store("sqlite", WHOLE, _sqlite),
+        Store("sqlite", WHOLE, _sqlite, is_ordinary=True),
         Store("postgresql", WHOLE, _postgresql),
         Store("mongodb", WHOLE, _mongodb),
+        Store("valkey", COHERENCE, _redis, is_ordinary=True),
     )
 }

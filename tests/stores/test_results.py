@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.stores.results import Outcome, outcome, table
+from tests.stores.replays import Played
+from tests.stores.results import Outcome, outcome, page_table, table
 
 _RECORD = '<testsuites><testsuite tests="{}" failures="{}" errors="{}" skipped="{}"/></testsuites>'
 
@@ -42,11 +43,42 @@ def test_a_run_that_recorded_nothing_says_so(tmp_path: Path) -> None:
 
 
 def test_the_table_has_a_line_for_each_store() -> None:
-    console = Console(width=120)
+    console = Console(width=200)
     with console.capture() as captured:
         console.print(table([Outcome("one", "1.0", passed=12, minutes=1.25), Outcome("two", trouble="It is away.")]))
     lines = [line for line in captured.get().splitlines() if "one" in line or "two" in line]
     assert [line.replace("│", " ").split() for line in lines] == [
-        ["one", "1.0", "12", "0", "0", "1.2"],
-        ["two", "0", "0", "0", "0.0", "It", "is", "away."],
+        ["one", "1.0", "12", "0", "0", "1.2", *"-------"],
+        ["two", "0", "0", "0", "0.0", *"-------", "It", "is", "away."],
     ]
+
+
+def _day(*, hit_rate: float = 0.95, **found: int) -> Played:
+    figures = {"hit_rate": hit_rate, "meets_target": hit_rate > 0.9, "hit_p50_us": 2.8, "miss_p50_us": 5200.0}
+    groups = [{"group": name, **figures} for name in ("profile", "orders", "balance", "billing")]
+    counted = {"stale": 0, "lost_orders": 0, "unbalanced": 0, "orders": 39, "customers": 9}
+    return Played({"groups": groups, **counted, **found})
+
+
+@pytest.mark.parametrize("found", [{"stale": 1}, {"lost_orders": 1}, {"unbalanced": 1}])
+def test_a_day_that_was_not_true_is_not_good(found: dict[str, int]) -> None:
+    assert Outcome("store", passed=1, played=_day(), interrupted=_day()).good
+    assert not Outcome("store", passed=1, played=_day(**found)).good
+    assert not Outcome("store", passed=1, played=_day(), interrupted=_day(**found)).good
+
+
+def test_targets_are_those_of_the_day_that_nobody_disturbed() -> None:
+    slow = _day(hit_rate=0.5)
+    assert Outcome("store", passed=1, played=_day(), interrupted=slow).good
+    assert not Outcome("store", passed=1, played=slow).good
+
+
+def test_where_no_tests_are_wanted_none_are_missed() -> None:
+    assert Outcome("store", has_tests=False, played=_day()).good
+    assert not Outcome("store", has_tests=False, trouble="It is away.").good
+
+
+def test_the_page_has_what_was_played() -> None:
+    whole = Outcome("one", "1.0", passed=4321, played=_day(), interrupted=_day(lost_orders=1, stale=2))
+    *_, row = page_table([whole]).splitlines()
+    assert row == ("| one | 1.0 | 4,321 | 95.0 95.0 95.0 95.0 | 3 us | 5.2 ms | 3 us | 5.2 ms | 38 of 39, 9 of 9 | 2 |")

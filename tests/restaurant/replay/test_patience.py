@@ -100,3 +100,10 @@ def test_the_broken_connection_is_not_used_again() -> None:
 
     connection.ensure_connection()
     assert connection.connection is not broken
+
+
+def test_one_outage_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage(3, OperationalError("secret of row 7"))
+    patience(outage).persist(outage.do)
+
+    assert [record.getMessage() for record in caplog.records] == ["The database is away: OperationalError"]
