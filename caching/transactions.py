@@ -76,10 +76,15 @@ def in_transaction(alias: str) -> bool:
 def may_be_old(alias: str) -> bool:
     """Whether what this thread reads may be of an earlier moment.
 
-    SQLite keeps the snapshot of an unfinished query, and of a transaction that somebody began around Django. MongoDB
-    has a snapshot in a transaction alone.
+    SQLite keeps the snapshot of an unfinished query, and of a transaction that somebody began around Django. In such a
+    transaction PostgreSQL shows what is not committed, and may keep a snapshot, too. MongoDB has a snapshot in a
+    transaction alone.
     """
     connection = connections[alias]
+    if connection.vendor == "postgresql":
+        driver: Any = connection.connection
+        # The driver's own note of what the server last said: no round trip. 0 is idle, in psycopg 3 and 2.
+        return driver is not None and not driver.closed and driver.info.transaction_status != 0
     if connection.vendor != "sqlite":
         return False
     return bool(connection.__dict__.get(_CURSORS)) or bool(

@@ -18,12 +18,16 @@ R = TypeVar("R")
 
 _ATTEMPTS: Final = 3
 _PAUSE_SECONDS: Final = 0.05
-_BUSY: Final = ("database is locked", "database table is locked", "deadlock detected", "could not serialize access")
+# SQLite has only words, which no language setting changes.
+_BUSY: Final = ("database is locked", "database table is locked")
+# PostgreSQL's words are of its own language: serialization_failure, deadlock_detected, lock_not_available (a time-out).
+_BUSY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 
 
 def is_busy(error: DatabaseError) -> bool:
     """Tell whether the database refused only because others were writing, so that trying again may succeed."""
-    return is_transient(error) or any(phrase in str(error) for phrase in _BUSY)
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state in _BUSY_STATES or is_transient(error) or any(phrase in str(error) for phrase in _BUSY)
 
 
 def retry_when_busy(service: Callable[P, R]) -> Callable[P, R]:

@@ -7,6 +7,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from restaurant import mongodb
+from restaurant.postgresql import with_pool
 from restaurant.redis_url import redis_cache
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -48,6 +49,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "caching.middleware.redis_budget_middleware",
+    "restaurant.nul.RefuseNulMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -84,6 +86,8 @@ ON_MONGODB = mongodb.is_mongodb(DATABASE_URL)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": mongodb.database(DATABASE_URL) if ON_MONGODB else env.db_url_config(DATABASE_URL)
 }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    with_pool(DATABASES["default"], env.int("DATABASE_POOL", default=10))
 # To connect anew takes a quarter of the time of a request that the cache answers. `?conn_max_age=0` in DATABASE_URL
 # ends connections with their requests, as some poolers want it.
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)

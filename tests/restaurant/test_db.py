@@ -51,10 +51,17 @@ def test_a_service_inside_a_transaction_is_not_retried() -> None:
     assert service.call_count == 1
 
 
-@pytest.mark.parametrize("text", ["database is locked", "deadlock detected", "could not serialize access due to ..."])
-def test_the_words_of_a_busy_database_are_known(text: str) -> None:
+@pytest.mark.parametrize("text", ["database is locked", "database table is locked: orders"])
+def test_the_words_of_a_busy_sqlite_are_known(text: str) -> None:
     assert is_busy(OperationalError(text))
     assert not is_busy(BROKEN)
+
+
+@pytest.mark.parametrize(("state", "busy"), [("40001", True), ("40P01", True), ("55P03", True), ("57P01", False)])
+def test_postgresql_says_by_a_code_that_it_is_busy_in_whatever_language(state: str, busy: bool) -> None:
+    error = OperationalError("Verklemmung entdeckt")
+    error.__cause__ = type("DriversError", (Exception,), {"sqlstate": state})()
+    assert is_busy(error) is busy
 
 
 @pytest.mark.django_db(transaction=True)

@@ -22,7 +22,7 @@ print(json.dumps({name: getattr(settings, name) for name in names}
 
 
 def _run(arguments: list[str], **environment: str) -> str:
-    ours = ("DJANGO_", "REDIS_", "CACHING_PREFIX", "CACHING_WARM", "CACHING_METRICS")
+    ours = ("DATABASE_", "DJANGO_", "REDIS_", "CACHING_PREFIX", "CACHING_WARM", "CACHING_METRICS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     secret = {"DJANGO_SECRET_KEY": "k" * 25 + "0123456789abcdefghijklmnopqrstuvwxyz", "PYTHONWARNINGS": "default"}
     done = subprocess.run(
@@ -67,11 +67,29 @@ def test_a_proxy_is_believed_only_where_there_is_one() -> None:
     assert _settings(DJANGO_BEHIND_PROXY="true")["proxy"] == ["HTTP_X_FORWARDED_PROTO", "https"]
 
 
-@pytest.mark.parametrize(("query", "seconds"), [("", 60), ("?conn_max_age=0", 0)])
-def test_connections_to_the_database_outlive_requests_unless_the_address_says_no(query: str, seconds: int) -> None:
-    database = _settings(DATABASE_URL=f"postgres://site@localhost/site{query}")["DATABASES"]["default"]
+@pytest.mark.parametrize(
+    ("query", "pool", "seconds", "pooled"),
+    [("", "", 0, 10), ("", "25", 0, 25), ("", "0", 60, None), ("?conn_max_age=0", "", 0, None)],
+    ids=["a pool", "a larger pool", "no pool", "somebody else's pooler"],
+)
+def test_connections_to_postgresql_outlive_requests_unless_the_address_says_no(
+    query: str, pool: str, seconds: int, pooled: int | None
+) -> None:
+    wanted = {"DATABASE_POOL": pool} if pool else {}
+    database = _settings(DATABASE_URL=f"postgres://site@localhost/site{query}", **wanted)["DATABASES"]["default"]
     assert database["CONN_MAX_AGE"] == seconds
     assert database["CONN_HEALTH_CHECKS"] is True
+    assert database["OPTIONS"].get("pool", {}).get("max_size") == pooled
+    assert database["OPTIONS"]["connect_timeout"] == 5
+    # A pooler refuses what it does not know.
+    assert ("lock_timeout" in database["OPTIONS"].get("options", "")) is not bool(query)
+
+
+def test_what_the_address_asks_of_postgresql_comes_first() -> None:
+    url = "postgres://site@localhost/site?connect_timeout=2&options=-c%20lock_timeout=1s&sslmode=require"
+    options = _settings(DATABASE_URL=url)["DATABASES"]["default"]["OPTIONS"]
+    assert (options["connect_timeout"], options["options"]) == (2, "-c lock_timeout=1s")
+    assert options["sslmode"] == "require"
 
 
 @pytest.mark.parametrize("url", ["", "redis://localhost:6379/3"])

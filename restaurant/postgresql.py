@@ -1,0 +1,37 @@
+"""How the site keeps its connections to PostgreSQL, unless `DATABASE_URL` says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["with_pool"]
+
+_CONNECT_SECONDS: Final = 5
+# Who waits for another's lock is told as soon as on SQLite; what a dead client has left open ends by itself.
+_SESSION: Final = "-c lock_timeout=20s -c idle_in_transaction_session_timeout=5min"
+# While the server is away each request that needs it waits so long, in a thread that could answer from the cache.
+_POOL_SECONDS: Final = 2
+# The pool doubles its pauses between attempts, up to minutes; one that has given up is made anew by who comes next.
+_RECONNECT_SECONDS: Final = 1
+
+
+def with_pool(database: dict[str, Any], most: int) -> None:
+    """Complete an entry of DATABASES: a pool of up to `most` connections in each process, and time-outs.
+
+    With `most` 0 each thread keeps a connection of its own. An address that has `conn_max_age` gets neither the pool
+    nor the settings of the session: it may lead to a pooler, which has its own.
+    """
+    options = database.setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", _CONNECT_SECONDS)
+    if "CONN_MAX_AGE" in database:
+        return
+    options.setdefault("options", _SESSION)
+    if most:
+        # Django's pool wants no kept connections beside it.
+        database["CONN_MAX_AGE"] = 0
+        options["pool"] = {
+            "min_size": 1,
+            "max_size": most,
+            "timeout": _POOL_SECONDS,
+            "reconnect_timeout": _RECONNECT_SECONDS,
+        }
