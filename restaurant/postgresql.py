@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any, Final
 
 __all__ = ["with_pool"]
@@ -13,6 +15,7 @@ _SESSION: Final = "-c lock_timeout=20s -c idle_in_transaction_session_timeout=5m
 _POOL_SECONDS: Final = 2
 # The pool doubles its pauses between attempts, up to minutes; one that has given up is made anew by who comes next.
 _RECONNECT_SECONDS: Final = 1
+_PARENTS: Final[list[dict[str, Any]]] = []
 
 
 def with_pool(database: dict[str, Any], most: int) -> None:
@@ -35,3 +38,19 @@ def with_pool(database: dict[str, Any], most: int) -> None:
             "timeout": _POOL_SECONDS,
             "reconnect_timeout": _RECONNECT_SECONDS,
         }
+
+
+def _leave_to_parent() -> None:
+    """Forget the pools in a child: it would talk to the server through the sockets of its parent."""
+    # Kept, so that nothing of them is closed here.
+    _PARENTS.append(dict(_pools()))
+    _pools().clear()
+
+
+def _pools() -> dict[str, Any]:
+    # Loaded by Django, if at all; for that a driver must be installed.
+    base = sys.modules.get("django.db.backends.postgresql.base")
+    return base.DatabaseWrapper._connection_pools if base is not None else {}
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)

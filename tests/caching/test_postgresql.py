@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -229,3 +230,29 @@ def test_prepared_statements_change_nothing(tiers: str, open_: Callable[..., Non
         with transaction.atomic(using=PG):
             _rename(name)
         assert _name() == elsewhere(_name) == name
+
+
+def test_a_child_has_connections_of_its_own(open_: Callable[..., None]) -> None:
+    open_(most=1)
+
+    def server_process() -> int:
+        with connections[PG].cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            pid: int = cursor.fetchone()[0]
+        return pid
+
+    ours = server_process()
+    # Back into the pool, from where the child would take it.
+    connections[PG].close()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(writing, str(server_process()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as said:
+        assert int(said.read()) != ours
+    assert server_process() == ours

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def hour(start: int, org: str = "tea", region: str = "shop", **reads: int) -> None:
-    CacheUsage.objects.create(step="hour", start=start, host=f"h{reads}", region=region, org=org, **reads)
+    CacheUsage.objects.create(step="hour", start=start, host=f"h{sum(reads.values())}", region=region, org=org, **reads)
 
 
 def test_without_a_history_nothing_is_expected() -> None:

@@ -22,7 +22,7 @@ class Dish(VersionedModel):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
     name = models.CharField(max_length=50, unique=True)
-    kind = models.CharField(max_length=20, null=True)  # noqa: DJ001 -- a key part that may be absent
+    kind = models.CharField(max_length=40, null=True)  # noqa: DJ001 -- a key part that may be absent
 
     def __str__(self) -> str:
         return self.name
