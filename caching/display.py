@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 
 from caching.consistency import consistency
 from caching.reporting import CacheReport, HostReport, RegionReport
 from caching.stats import COUNTERS, describe
 
 __all__ = [
+    "counted_since",
     "duration",
     "fleet_notice",
     "health",
@@ -21,11 +24,14 @@ __all__ = [
     "milliseconds",
     "rate",
     "region_row",
+    "server_name",
     "total_row",
     "value_count",
 ]
 
 _NOTHING = "–"  # noqa: RUF001 -- a dash, as tables show for nothing
+# Of the id that tells servers of one name apart, so much is shown.
+_ID_SHOWN: Final = 6
 
 # What is shown of a region beside its tiers, where it happened at all.
 _RARE: Final = {
@@ -70,6 +76,25 @@ def rate(per_second: float) -> str:
     return f"{per_second:,.{places}f}/s"
 
 
+def server_name(host: str, host_id: str) -> str:
+    """Return what tells one server from the others, which may have its name: the name and the beginning of its id."""
+    return f"{host} · {host_id[:_ID_SHOWN]}"
+
+
+def counted_since(report: CacheReport) -> str:
+    """Return since when the report counts, in words that follow "counted"."""
+    if report.since is None:
+        return "since the servers began, which is not known"
+    several = len(report.hosts) > 1
+    return f"since {_moment(report.since)}{', by each server since it began' if several else ''}"
+
+
+def _moment(seconds: float | None) -> str:
+    if seconds is None:
+        return _NOTHING
+    return timezone.localtime(datetime.fromtimestamp(seconds, UTC)).strftime("%Y-%m-%d %H:%M")
+
+
 def health(report: CacheReport) -> list[str]:
     """Return a sentence each on the breaker, the listener and the outbox, as far as there are any."""
     return [sentence for sentence in (_breaker(report), _listener(report), _outbox(report)) if sentence]
@@ -94,8 +119,9 @@ def local_memory(report: CacheReport) -> str:
 def health_tiles(report: CacheReport) -> list[dict[str, str]]:
     """Return what the page shows of Redis, the breaker, the listener and the outbox, in this order.
 
-    Each has a `name`, a `title`, a `state` ("good", "warning", "bad", or "off" for what there is not), a `word` and a
-    sentence, `text`.
+    Each has a `name`, a `title`, a `state` ("good", "warning", "bad", or "off" for what there is not), a `word`, a
+    sentence, `text`, and in `whose` whose state it is: in the figures of the fleet, too, that of the server that
+    answers; the outbox is in the database.
     """
     if report.breaker is None:
         redis = ("off", "Not configured", "Local memory and the database do without it.")
@@ -126,9 +152,13 @@ def health_tiles(report: CacheReport) -> list[dict[str, str]]:
     tiles = {"redis": ("Redis", redis), "breaker": ("Breaker", breaker), "listener": ("Listener", listener)}
     tiles["outbox"] = ("Outbox", outbox)
     return [
-        {"name": name, "title": title, "state": state, "word": word, "text": text}
+        {"name": name, "title": title, "state": state, "word": word, "text": text, "whose": _whose(name, state)}
         for name, (title, (state, word, text)) in tiles.items()
     ]
+
+
+def _whose(name: str, state: str) -> str:
+    return "" if state == "off" else "all servers" if name == "outbox" else "this server"
 
 
 def _trips(trips: int) -> str:
@@ -188,7 +218,8 @@ def region_row(region: RegionReport) -> dict[str, Any]:
 def host_row(host: HostReport) -> dict[str, str]:
     """Return what the page shows of one host of the fleet."""
     return {
-        "host": host.host,
+        "host": server_name(host.host, host.id),
+        "since": _moment(host.since),
         "ago": "now" if host.seconds_ago < 1 else f"{host.seconds_ago:.0f} s ago",
         "requests": f"{host.requests:,}",
         "hit_rate": f"{host.hit_rate:.2%}" if host.requests else _NOTHING,
@@ -264,4 +295,4 @@ def _lives(region: RegionReport) -> list[tuple[str, str]]:
         return []
     least, usual, most = (duration(round(each)) for each in (ttl.least, ttl.median, ttl.most))
     used = least if least == most else f"{least} to {most}, half of them up to {usual}"
-    return [("Adaptive time to live", f"{used}. {ttl.why}")]
+    return [("Adaptive time to live on this server", f"{used}. {ttl.why}")]

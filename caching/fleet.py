@@ -29,7 +29,8 @@ _BUSIEST: Final = 50
 class HostFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One host: its counters by region, its busiest, and how the process that leads there gets on with Redis.
 
-    `at` is when it told so, in seconds since 1970 by its own clock; `lag_ms` is None without a listener.
+    `at` is when it told so, in seconds since 1970 by its own clock, and `since` when it began to count (None: not
+    known); `lag_ms` is None without a listener.
     """
 
     id: str
@@ -42,6 +43,7 @@ class HostFigures(msgspec.Struct, frozen=True, kw_only=True):
     breaker: str = ""
     listener: str = ""
     lag_ms: float | None = None
+    since: float | None = None
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -130,6 +132,7 @@ def _own() -> HostFigures:
         breaker=runtime.breaker.describe()["state"] if runtime.redis is not None else "",
         listener=heard["state"],
         lag_ms=heard["lag_ms"],
+        since=runtime.statistics.since,
     )
 
 

@@ -10,6 +10,7 @@ import secrets
 import stat
 import struct
 import tempfile
+import time
 import weakref
 from hashlib import blake2b
 from pathlib import Path
@@ -33,6 +34,8 @@ _HEADER: Final = struct.Struct("=8s8s16s")
 _CLAIMED: Final = slice(64, 64 + BLOCKS)
 #: Where it has what tells it from every other file: two containers may give theirs the same place and the same inode.
 _TOKEN: Final = slice(32, 48)
+#: And when it was made, in seconds since 1970.
+_MADE: Final = struct.Struct("=d")
 
 
 def databases() -> list[tuple[str, str, str, str, str]]:
@@ -125,7 +128,8 @@ class HostFile:
     def _make(self, fill: bytes) -> None:
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         header = _HEADER.pack(_MAGIC, self._layout, boot_id()).ljust(_TOKEN.start, b"\0")
-        header = (header + secrets.token_bytes(16)).ljust(HEADER_BYTES, b"\0")
+        header += secrets.token_bytes(16) + _MADE.pack(time.time())
+        header = header.ljust(HEADER_BYTES, b"\0")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
@@ -168,6 +172,11 @@ class HostFile:
     def token(self) -> str:
         """What this file and no other one has, as long as there is one."""
         return self.view[_TOKEN].hex()
+
+    @property
+    def made(self) -> float | None:
+        """When this file was made, in seconds since 1970; None of one that an earlier release has made."""
+        return _MADE.unpack_from(self.view, _TOKEN.stop)[0] or None
 
     @property
     def claims(self) -> memoryview:

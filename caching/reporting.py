@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -89,11 +89,14 @@ class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     """One host of the fleet, as the process that leads there told `seconds_ago`.
 
-    `requests` and `hit_rate` (0 to 1) are over all regions; `breaker`, `listener` and `lag_ms` are that process's,
-    empty without Redis and where nobody has told.
+    `id` tells hosts of one name apart; `since` is when it began to count, in seconds since 1970, None when nobody
+    knows. `requests` and `hit_rate` (0 to 1) are over all regions; `breaker`, `listener` and `lag_ms` are that
+    process's, empty without Redis and where nobody has told.
     """
 
     host: str
+    id: str
+    since: float | None
     seconds_ago: float
     requests: int
     hit_rate: float
@@ -106,13 +109,16 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
 class CacheReport(msgspec.Struct, frozen=True, kw_only=True):
     """All regions over the fleet, one host or one process, and the tiers this process uses.
 
+    `since` is when the first of those began to count that were added up, in seconds since 1970; None when nobody knows.
     `hosts` are those that were added up; of others than this one it is known through Redis, seconds late. `breaker`,
     `listener` and `outbox` are this process's; None without Redis, `listener` also without threads.
     """
 
     scope: Reported
     host: str
+    host_id: str
     process: int
+    since: float | None
     prefix: str
     local_memory: bool
     redis: bool
@@ -144,7 +150,9 @@ def cache_report(*, scope: Reported = "host", serving: bool = True) -> CacheRepo
     return CacheReport(
         scope=scope,
         host=socket.gethostname(),
+        host_id=runtime.statistics.host_id,
         process=os.getpid(),
+        since=_since(scope, hosts),
         prefix=conf.PREFIX,
         local_memory=runtime.local is not None,
         redis=runtime.redis is not None,
@@ -156,6 +164,13 @@ def cache_report(*, scope: Reported = "host", serving: bool = True) -> CacheRepo
     )
 
 
+def _since(scope: Reported, hosts: Sequence[HostFigures]) -> float | None:
+    if scope == "process":
+        return runtime.statistics.process_since
+    known = [each.since for each in hosts] if hosts else [runtime.statistics.since]
+    return min((each for each in known if each is not None), default=None)
+
+
 def _host(figures: HostFigures, now: float) -> HostReport:
     sums = {
         name: sum(numbers.get(name, 0) for numbers in figures.numbers.values())
@@ -163,6 +178,8 @@ def _host(figures: HostFigures, now: float) -> HostReport:
     }
     return HostReport(
         host=figures.host,
+        id=figures.id,
+        since=figures.since,
         seconds_ago=max(0.0, now - figures.at),
         requests=sums["local_hits"] + sums["redis_hits"] + sums["misses"],
         hit_rate=hit_rate(sums),

@@ -31,6 +31,9 @@ _LONGEST_COUNTDOWN: Final = 256
 _CLOSE_NS: Final = 1_000_000
 _APART_NS: Final = 100_000_000
 
+# When the counters of this process began.
+_BEGAN: Final = time.time()
+
 # A busy process shows its counters to the others this often.
 _SHARE_SECONDS: Final = 0.2
 
@@ -273,6 +276,16 @@ class Statistics:
         file = self._file
         own = "alone" if file is None else f"{file.path}:{file.inode}:{boot_id().hex()}:{file.token}"
         return blake2b(f"{socket.gethostname()}:{own}".encode(), digest_size=8).hexdigest()
+
+    @property
+    def since(self) -> float | None:
+        """Since when `host` counts, in seconds since 1970; None when nobody knows."""
+        return self.process_since if self._file is None else self._file.made
+
+    @property
+    def process_since(self) -> float:
+        """Since when `process` counts, in seconds since 1970."""
+        return _BEGAN
 
     def process(self) -> dict[str, dict[str, int]]:
         """Return the counters of every region of this process alone."""

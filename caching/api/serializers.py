@@ -69,7 +69,10 @@ class StatisticsSerializer(serializers.Serializer[Any]):
 
 
 class TtlSerializer(serializers.Serializer[Any]):
-    """The times to live, in seconds, that a region's values were given by who loaded them last, and why."""
+    """The times to live, in seconds, that a region's values were given by who loaded them last, and why.
+
+    Of the server that answers, also in the figures of the fleet.
+    """
 
     adaptive = serializers.BooleanField(help_text="False for money.")
     least = serializers.FloatField()
@@ -141,6 +144,8 @@ class HostSerializer(serializers.Serializer[Any]):
     """One host of the fleet; other hosts' figures are seconds late."""
 
     host = serializers.CharField()
+    id = serializers.CharField(help_text="Tells hosts of one name apart.")
+    since = serializers.FloatField(allow_null=True, help_text="When it began to count, in seconds since 1970.")
     seconds_ago = serializers.FloatField(help_text="When it told so.")
     requests = serializers.IntegerField()
     hit_rate = serializers.FloatField(help_text="Share of hits, 0 to 1.")
@@ -155,7 +160,11 @@ class CacheReportSerializer(serializers.Serializer[Any]):
 
     scope = serializers.ChoiceField(["fleet", "host", "process"])
     host = serializers.CharField(help_text="The server that answered.")
+    host_id = serializers.CharField(help_text="What tells it from others of its name.")
     process = serializers.IntegerField(help_text="Its process that answered.")
+    since = serializers.FloatField(
+        allow_null=True, help_text="When the first of the servers added up began to count, in seconds since 1970."
+    )
     prefix = serializers.CharField(help_text="What keys in Redis begin with.")
     local_memory = serializers.BooleanField(help_text="Whether this process keeps values in local memory.")
     redis = serializers.BooleanField(help_text="Whether Redis is configured.")

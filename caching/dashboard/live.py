@@ -10,7 +10,17 @@ from typing import Any, Final
 import msgspec
 from django.utils import timezone
 
-from caching.display import fleet_notice, health_tiles, host_row, local_memory, rate, region_row, total_row
+from caching.display import (
+    counted_since,
+    fleet_notice,
+    health_tiles,
+    host_row,
+    local_memory,
+    rate,
+    region_row,
+    server_name,
+    total_row,
+)
 from caching.fleet import HostFigures, fleet_hosts, total
 from caching.models import CacheEvent
 from caching.periods import Step
@@ -50,6 +60,8 @@ def live(scope: Reported) -> dict[str, Any]:
         "report": msgspec.to_builtins(report),
         "notice": fleet_notice(report),
         "local_memory": local_memory(report),
+        "server": server_name(report.host, report.host_id),
+        "since": counted_since(report),
         "numbers": numbers,
         "total": total_row(numbers),
         "regions": {region.name: region_row(region) for region in report.regions},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +19,7 @@ from caching.runtime import runtime
 from restaurant import csp
 from restaurant.profiles.models import User
 from tests.browser.chromium import HOW_TO_GET_IT, Browser, programs
+from tests.caching.hearing import listen
 from tests.caching.operators import CLEAR, VIEW, WARM, operator, rename_unnoticed, shop_of
 from tests.shop import cached
 from tests.shop.models import Shop
@@ -73,6 +76,27 @@ def test_the_figures_on_the_page_equal_the_statistics_api(browser: Browser, sign
         )
     assert number(fields["total/requests"]) == sum(each["statistics"]["requests"] for each in report["regions"])
     assert number(fields["total/requests"]) >= 7
+
+
+@pytest.mark.usefixtures("redis", "_tea")
+def test_the_page_says_since_when_it_counts_and_what_is_true_of_this_server_alone(
+    browser: Browser, sign_in: SignIn
+) -> None:
+    listen()
+    sign_in(operator(VIEW))
+    browser.open(PAGE)
+
+    own = f"{socket.gethostname()} · {runtime.statistics.host_id[:6]}"
+    assert browser.field("server") == own
+    assert re.fullmatch(r"since \d{4}-\d\d-\d\d \d\d:\d\d", browser.field("since"))
+    for part in ('[aria-labelledby="caches-now"]', "#caches-detail", '[aria-labelledby="caches-regions"]'):
+        assert f"ounted {browser.field('since')}" in browser.text(part)
+    assert [each.text for each in browser.all(".caches-health dt")] == [
+        "Redis · this server",
+        "Breaker · this server",
+        "Listener · this server",
+        "Outbox · all servers",
+    ]
 
 
 @pytest.mark.usefixtures("_tea")

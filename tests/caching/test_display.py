@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from pytest_django.fixtures import Settings
 
 from caching.display import (
+    counted_since,
     duration,
     health,
     health_tiles,
@@ -15,6 +16,7 @@ from caching.display import (
     milliseconds,
     rate,
     region_row,
+    server_name,
     total_row,
     value_count,
 )
@@ -156,6 +158,24 @@ def test_health_tells_of_the_outbox(depth: int | None, tile: tuple[str, str]) ->
     assert tiles_of(outbox=outbox)["outbox"] == tile
 
 
+def test_health_says_whose_it_is_also_where_all_servers_are_added_up() -> None:
+    assert {tile["whose"] for tile in health_tiles(cache_report(scope="fleet"))} == {""}
+    report = replace(
+        cache_report(scope="fleet"),
+        redis=True,
+        breaker=BreakerReport(state="closed", since=0, trips=0, why=""),
+        listener=ListenerReport(state="listening", lag_ms=1.0, heard=0, reconnects=0),
+        outbox=OutboxReport(depth=0, oldest_seconds=None, delivered=0, is_relay=True),
+    )
+
+    assert {tile["name"]: tile["whose"] for tile in health_tiles(report)} == {
+        "redis": "this server",
+        "breaker": "this server",
+        "listener": "this server",
+        "outbox": "all servers",
+    }
+
+
 @pytest.mark.parametrize(
     ("state", "tile"),
     [
@@ -205,13 +225,48 @@ def test_rates_have_few_digits(value: float, text: str) -> None:
     assert rate(value) == text
 
 
-def test_another_host_is_shown_with_what_it_told() -> None:
+def told(**changed: object) -> HostReport:
     host = HostReport(
-        host="b", seconds_ago=4.2, requests=4, hit_rate=0.75, bytes=2048, breaker="closed", listener="", lag_ms=None
+        host="b",
+        id="3fa9c1d2e4b5a697",
+        since=1_000_000.0,
+        seconds_ago=4.2,
+        requests=4,
+        hit_rate=0.75,
+        bytes=2048,
+        breaker="closed",
+        listener="",
+        lag_ms=None,
     )
+    return replace(host, **changed)
 
-    row = host_row(host)
 
+def test_servers_of_one_name_are_told_apart() -> None:
+    assert server_name("b", "3fa9c1d2") == "b · 3fa9c1"
+    assert host_row(told())["host"] != host_row(told(id="77b2aa0011223344"))["host"]
+
+
+@pytest.mark.parametrize(
+    ("since", "hosts", "words"),
+    [
+        (1_000_000.0, (), "since 1970-01-12 13:46"),
+        (1_000_000.0, (told(),), "since 1970-01-12 13:46"),
+        (1_000_000.0, (told(), told()), "since 1970-01-12 13:46, by each server since it began"),
+        (None, (told(),), "since the servers began, which is not known"),
+    ],
+)
+def test_it_is_said_since_when_is_counted(since: float | None, hosts: tuple[HostReport, ...], words: str) -> None:
+    assert counted_since(replace(cache_report(), since=since, hosts=hosts)) == words
+
+
+def test_a_host_of_an_earlier_release_does_not_say_since_when_it_counts() -> None:
+    assert host_row(told(since=None))["since"] == DASH
+
+
+def test_another_host_is_shown_with_what_it_told() -> None:
+    row = host_row(told())
+
+    assert (row["host"], row["since"]) == ("b · 3fa9c1", "1970-01-12 13:46")
     assert (row["ago"], row["hit_rate"], row["memory"], row["listener"]) == ("4 s ago", "75.00%", "2.0\xa0KB", DASH)
 
 
@@ -223,7 +278,7 @@ def test_adaptive_times_in_use_are_told_with_their_reason(settings: Settings) ->
 
     [(label, text)] = region_row(cache_report().region("shop"))["more"]
 
-    assert label == "Adaptive time to live"
+    assert label == "Adaptive time to live on this server"
     assert text == "5 min. 100% changed too often, or were seen too little: 300 s as declared."
 
 

@@ -68,6 +68,24 @@ def test_the_fleet_is_the_sum_of_its_hosts(redis: Any, moved: MovableClock) -> N
     assert cache_report(scope="host").region("shop").statistics["misses"] == 2
 
 
+def test_the_fleet_counts_since_the_first_of_its_hosts_began(redis: Any, moved: MovableClock) -> None:
+    own = runtime.statistics.since
+    assert own is not None
+    told_by_another(redis, at=moved.wall(), since=own - 60)
+    told_by_another(redis, at=moved.wall(), id="of-an-earlier-release")
+
+    report = cache_report(scope="fleet")
+
+    assert report.since == own - 60
+    assert {host.id: host.since for host in report.hosts} == {
+        runtime.statistics.host_id: own,
+        "other": own - 60,
+        "of-an-earlier-release": None,
+    }
+    assert cache_report(scope="host").since == own
+    assert cache_report(scope="process").since == runtime.statistics.process_since
+
+
 def test_this_hosts_own_figures_are_as_they_are_now_and_count_once(redis: Any, moved: MovableClock) -> None:
     shop.counters.misses = 2
     Fleet().lead()

@@ -6,6 +6,7 @@ import fcntl
 import os
 import resource
 import stat
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
@@ -48,6 +49,14 @@ def test_every_file_has_a_token_of_its_own_that_all_who_open_it_see(path: Path) 
 
     path.unlink()
     assert opened(path).token != first.token
+
+
+def test_a_file_knows_when_it_was_made_but_one_of_an_earlier_release(path: Path) -> None:
+    before, made = time.time(), opened(path).made
+
+    assert before <= (made or 0) <= time.time()
+    opened(path).view[48:56] = bytes(8)
+    assert opened(path).made is None
 
 
 def test_a_second_opening_finds_what_the_first_wrote(path: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -101,6 +102,17 @@ def test_without_a_file_the_statistics_are_of_this_process_alone(
     assert numbers == runtime.statistics.process()
     assert "Statistics are of this process alone" in caplog.text
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_it_is_known_since_when_the_host_and_the_process_count(settings: Settings, tmp_path: Path) -> None:
+    statistics = runtime.statistics
+    assert statistics._file is not None
+    assert statistics.since == statistics._file.made
+    assert statistics.process_since <= time.time()
+
+    settings.CACHING = {**settings.CACHING, "STAMPS_DIR": str(tmp_path / "missing")}
+
+    assert runtime.statistics.since == statistics.process_since
 
 
 def test_when_no_block_is_free_nobodys_is_written_to(caplog: pytest.LogCaptureFixture) -> None:

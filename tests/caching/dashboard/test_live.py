@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import msgspec
@@ -153,8 +154,20 @@ def test_other_servers_are_told_of_once_there_are_any(redis: Any) -> None:
 
     assert 'data-shown-field="hosts/1" hidden' in alone
     assert 'data-shown-field="hosts/1" hidden' not in both
-    assert '<td data-label="Server">till-2</td>' in both
+    assert '<td data-label="Server">till-2 · other</td>' in both
     assert client.get(PAGE + "live/").json()["total"]["misses"] == "3"
+
+
+def test_servers_of_one_host_name_are_told_apart_and_the_one_that_answers_is_named(redis: Any) -> None:
+    own = runtime.statistics.host_id
+    other = HostFigures(id="f00dfeed", host=socket.gethostname(), process=7, at=runtime.clock.wall(), numbers={})
+    redis.hset("fa:fleet", other.id, msgspec.json.encode(other))
+
+    live = asked("live/", VIEW)
+
+    assert [each["host"] for each in live["hosts"]] == [f"{other.host} · {own[:6]}", f"{other.host} · f00dfe"]
+    assert live["server"] == live["hosts"][0]["host"]
+    assert live["since"].endswith(", by each server since it began")
 
 
 def test_old_values_that_the_auditor_saw_are_an_alarm() -> None:
