@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_GET, require_POST
 
 from caching.dashboard.forms import TargetForm
-from caching.dashboard.live import MEMORY_TARGET_BYTES, SCOPES, SPANS, live, past
+from caching.dashboard.live import LEAST_READS, MEMORY_TARGET_BYTES, SCOPES, SPANS, live, past
 from caching.display import value_count
 from caching.errors import RedisUnavailable, UnknownKey
 from caching.models import CacheEvent, CacheRegion
@@ -30,6 +30,7 @@ from caching.operations import (
     cache_warm_rows,
 )
 from caching.outcome import CLEARED_LATER, WARMED_HERE, clear_waits
+from caching.periods import MINUTES
 from caching.registry import registry
 from caching.reporting import Reported
 from caching.runtime import runtime
@@ -173,6 +174,8 @@ class CacheRegionAdmin(admin.ModelAdmin):
                 "live_url": f"{reverse('admin:caching_cacheregion_live')}?scope={scope}",
                 "history_url": reverse("admin:caching_cacheregion_history"),
                 "spans": SPANS,
+                "steps": {step: 60 * MINUTES[step] for step in SPANS},
+                "least_reads": LEAST_READS,
                 "organisations_url": reverse("admin:caching_cacheregion_organisations"),
                 "memory_target": MEMORY_TARGET_BYTES,
             },

@@ -30,13 +30,16 @@ from caching.runtime import runtime
 from caching.series import history
 from caching.usage import Top
 
-__all__ = ["MEMORY_TARGET_BYTES", "SCOPES", "SPANS", "live", "past"]
+__all__ = ["LEAST_READS", "MEMORY_TARGET_BYTES", "SCOPES", "SPANS", "live", "past"]
 
 #: What the page can be asked for, and what that is called there.
 SCOPES: Final[dict[Reported, str]] = {"fleet": "All servers", "host": "This server"}
 
 #: How many seconds the charts show by minutes, hours and days.
 SPANS: Final[dict[Step, int]] = {"minute": 15 * 60, "hour": 24 * 3600, "day": 30 * 24 * 3600}
+
+#: Fewer reads than that are no rate: a single one that is missed would be a hit rate of 0 %.
+LEAST_READS: Final = 10
 
 #: Where the specification's advice on memory begins: of all regions together, in one process.
 MEMORY_TARGET_BYTES: Final = 100 * 1024 * 1024

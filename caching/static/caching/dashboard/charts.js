@@ -26,6 +26,10 @@ export function bytes(value) {
   return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
+function count(value) {
+  return value == null ? "–" : value.toLocaleString("en-US");
+}
+
 const two = (number) => String(number).padStart(2, "0");
 
 function moment(seconds, span) {
@@ -107,7 +111,8 @@ const RANGES = {
 export class Chart {
   #chart = null;
 
-  /** `lines` are {key, label, colour}; `span` tells how many seconds are shown. */
+  /** `lines` are {key, label, colour}, with `gaps` where a line is not to lead across what has no figure; `span` tells
+   * how many seconds are shown. But for memory, the legend has the number of reads that a point stands for. */
   constructor(element, { kind, lines, format, target, span }) {
     Object.assign(this, { element, kind, lines, format, target, span });
     this.points = [];
@@ -131,6 +136,7 @@ export class Chart {
         scales: {
           x: { time: true, range: () => [this.until - this.span(), this.until] },
           y: { distr: this.kind === "time" ? 3 : 1, range: RANGES[this.kind](this.target) },
+          reads: { auto: false, range: [0, 1] },
         },
         axes: [
           { ...axis, grid: { show: false }, size: 26, space: 56, values: (_, splits) => splits.map((each) => moment(each, this.span())) },
@@ -143,10 +149,11 @@ export class Chart {
             stroke: colour(line.colour),
             fill: line.filled ? `${colour(line.colour)}22` : undefined,
             width: 2,
-            spanGaps: true,
+            spanGaps: !line.gaps,
             points: { size: 5 },
             value: (_, value) => this.format(value),
           })),
+          ...this.#readsLine,
         ],
         hooks: { draw: [targetBand(this.target, (aim) => targetWords(aim, this.format))] },
       },
@@ -172,7 +179,14 @@ export class Chart {
   }
 
   #data() {
-    return [this.points.map((point) => point.at), ...this.lines.map((line) => this.points.map((point) => point[line.key]))];
+    const keys = ["at", ...this.lines.map((line) => line.key), ...(this.kind === "memory" ? [] : ["reads"])];
+    return keys.map((key) => this.points.map((point) => point[key]));
+  }
+
+  /** What stands in the legend alone. */
+  get #readsLine() {
+    if (this.kind === "memory") return [];
+    return [{ label: "Reads", scale: "reads", paths: () => null, points: { show: false }, value: (_, value) => count(value) }];
   }
 }
 

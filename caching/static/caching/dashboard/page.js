@@ -14,7 +14,7 @@ const STATES = {
 
 const start = JSON.parse(document.getElementById("caches-start").textContent);
 const at = (id) => document.getElementById(id);
-const seen = new Seen();
+const seen = new Seen(start.least_reads);
 let figures = start.figures;
 let step = "minute";
 let history = [];
@@ -114,7 +114,7 @@ const rateTarget = () => targets(chooser.value, "target");
 const timeTarget = () => targets(chooser.value, "target_ms");
 const memoryTarget = () => [start.memory_target, start.memory_target];
 const charts = [
-  chart("caches-chart-rate", "share", [{ key: "rate", label: "Hit rate", colour: "--tier-local" }], percent, rateTarget),
+  chart("caches-chart-rate", "share", [{ key: "rate", label: "Hit rate", colour: "--tier-local", gaps: true }], percent, rateTarget),
   chart("caches-chart-time", "time", tiers, milliseconds, timeTarget),
   chart("caches-chart-memory", "memory", [{ key: "bytes", label: "Size", colour: "--tier-local", filled: true }], bytes, memoryTarget),
 ];
@@ -124,7 +124,7 @@ const trends = [...document.querySelectorAll("[data-trend]")].map((element) => [
 ]);
 
 function pointsOf(region) {
-  const past = kept(history, region);
+  const past = kept(history, region, { least: start.least_reads, every: start.steps[step] });
   if (step !== "minute") return past;
   // History adds all servers up, whatever the page shows.
   if (figures.report.scope !== "fleet") return seen.points(region);

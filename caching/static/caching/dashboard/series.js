@@ -2,6 +2,7 @@
 
 const STEP = 10;
 const KEPT = 15 * 60;
+const MINUTE = 60;
 
 const mean = (nanoseconds, count) => (count > 0 ? nanoseconds / count / 1e6 : null);
 
@@ -15,9 +16,16 @@ function countersOf(numbers, region) {
   return sums;
 }
 
+const none = { rate: null, reads: 0, local: null, redis: null, database: null };
+
 /** The counters as the page saw them while it was open, one look in ten seconds and the latest. */
 export class Seen {
   #looks = [];
+
+  /** `least` is how many reads make a rate. */
+  constructor(least) {
+    this.least = least;
+  }
 
   add({ at, numbers }) {
     const looks = this.#looks;
@@ -32,30 +40,43 @@ export class Seen {
   }
 
   points(region) {
-    const points = [];
-    for (let index = 1; index < this.#looks.length; index += 1) {
-      const [earlier, later] = [this.#looks[index - 1], this.#looks[index]];
-      const before = countersOf(earlier.numbers, region);
-      const after = countersOf(later.numbers, region);
-      const more = (name) => after[name] - before[name];
-      const hits = more("local_hits") + more("redis_hits");
-      const requests = hits + more("misses");
-      // Counters that fell are those of servers that were started anew.
-      points.push({
-        at: later.at,
-        rate: requests > 0 && hits >= 0 ? hits / requests : null,
-        local: mean(more("local_ns"), more("local_samples")),
-        redis: mean(more("redis_ns"), more("redis_samples")),
-        database: mean(more("miss_ns"), more("miss_samples")),
-        bytes: after.bytes,
-      });
-    }
-    return points;
+    const looks = this.#looks.map(({ at, numbers }) => ({ at, counters: countersOf(numbers, region) }));
+    return looks.slice(1).map((later, index) => {
+      let [first, point] = [index, this.#between(looks[index], later)];
+      // Where little is read, a point stands for more than the time since the last one: for a minute at the most.
+      while (first > 0 && point.reads < this.least && later.at - looks[first - 1].at <= MINUTE) {
+        first -= 1;
+        point = this.#between(looks[first], later);
+      }
+      return point;
+    });
+  }
+
+  #between(earlier, later) {
+    const more = (name) => later.counters[name] - earlier.counters[name];
+    const hits = more("local_hits") + more("redis_hits");
+    const reads = hits + more("misses");
+    const { at } = later;
+    const { bytes } = later.counters;
+    // Counters that fell are those of servers that were started anew.
+    if (hits < 0 || reads < hits) return { ...none, at, bytes };
+    return {
+      at,
+      rate: reads >= this.least ? hits / reads : null,
+      reads,
+      local: mean(more("local_ns"), more("local_samples")),
+      redis: mean(more("redis_ns"), more("redis_samples")),
+      database: mean(more("miss_ns"), more("miss_samples")),
+      bytes,
+    };
   }
 }
 
-/** Return the points of a region, or of all of them (""), of what the server has kept. */
-export function kept(series, region) {
+/** Return the points of a region, or of all of them (""), of what the server has kept.
+ *
+ * `least` is how many reads make a rate, `every` how many seconds apart the points are: the first of a time in which
+ * nothing was read is there, too, so that no line leads across it. */
+export function kept(series, region, { least, every }) {
   const chosen = series.filter((each) => !each.org && (!region || each.region === region));
   const sums = new Map();
   for (const each of chosen) {
@@ -78,14 +99,19 @@ export function kept(series, region) {
   const share = ([spent, count]) => (count > 0 ? spent / count : null);
   // A region in which nothing happened for a while has no points, but keeps its memory.
   const sizes = {};
-  return [...sums.entries()]
-    .sort(([one], [other]) => one - other)
-    .map(([at, sum]) => ({
+  const points = [];
+  for (const [at, sum] of [...sums.entries()].sort(([one], [other]) => one - other)) {
+    const last = points.at(-1);
+    if (last && at - last.at > every) points.push({ ...none, at: last.at + every, bytes: last.bytes });
+    points.push({
       at,
-      rate: sum.requests > 0 ? sum.hits / sum.requests : null,
+      rate: sum.requests >= least ? sum.hits / sum.requests : null,
+      reads: sum.requests,
       local: share(sum.local),
       redis: share(sum.redis),
       database: share(sum.miss),
       bytes: Object.values(Object.assign(sizes, sum.sizes)).reduce((all, size) => all + size, 0),
-    }));
+    });
+  }
+  return points;
 }
