@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import model_ngettext
 from django.contrib.auth import get_user_model
+from django.contrib.messages.storage.base import Message
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -18,7 +20,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from caching.dashboard.forms import TargetForm
 from caching.dashboard.live import LEAST_READS, MEMORY_TARGET_BYTES, SCOPES, SPANS, live, past
-from caching.display import value_count
+from caching.dashboard.parts import key_parts
+from caching.display import loaded_count, value_count
 from caching.errors import RedisUnavailable, UnknownKey
 from caching.models import CacheEvent, CacheRegion
 from caching.operations import (
@@ -29,7 +32,7 @@ from caching.operations import (
     cache_warm_key,
     cache_warm_rows,
 )
-from caching.outcome import CLEARED_LATER, WARMED_HERE, clear_waits
+from caching.outcome import CLEARED_LATER, WARMED_HERE, clear_waits, nothing_here, why_nothing_warmed
 from caching.periods import MINUTES
 from caching.registry import registry
 from caching.reporting import Reported
@@ -39,6 +42,11 @@ __all__ = ["CacheEventAdmin", "CacheRegionAdmin", "CachedModelAdminMixin"]
 
 _FOUND = 10
 _MAX_SOUGHT = 64
+# What the button of a region's row has to say is shown there, too.
+_OF_ROW = "row-"
+
+#: What was done, in words, and how well: a level of messages.
+Said = tuple[str, int]
 
 
 @admin.register(CacheRegion)
@@ -97,20 +105,23 @@ class CacheRegionAdmin(admin.ModelAdmin):
         self._require(request, "clear")
         form = TargetForm(request.POST)
         if not form.is_valid():
-            return self._refuse(request, form, "cleared")
+            return self._refuse(request, form, "clear")
         if not any(form.cleaned_data.values()) and "confirmed" not in request.POST:
             context = {**self._context(request), "title": "Clear everything?"}
             return TemplateResponse(request, "admin/caching/cacheregion/clear_confirmation.html", context)
 
-        def clear(region: str, org: str, key: list[str | int]) -> str:
+        def clear(region: str, org: str, key: list[str | int]) -> Said:
+            found: bool | None = True
             if key:
-                cache_clear_key(region=region, org=org, parts=key, user=request.user)
+                found = cache_clear_key(region=region, org=org, parts=key, user=request.user)
             else:
                 cache_clear(regions=[region] if region else [], orgs=[org] if org else [], user=request.user)
+            if found is False and not clear_waits():
+                return f"{nothing_here()} {form.key_described}".strip(), messages.WARNING
             said = f"Cleared {form.described}. The next read of each value comes from the database."
-            return f"{said} {CLEARED_LATER}" if clear_waits() else said
+            return f"{said} {CLEARED_LATER}" if clear_waits() else said, messages.SUCCESS
 
-        return self._operate(request, form, "cleared", clear)
+        return self._operate(request, form, "clear", clear)
 
     @method_decorator(require_POST)
     def warm_view(self, request: HttpRequest) -> HttpResponse:
@@ -118,34 +129,42 @@ class CacheRegionAdmin(admin.ModelAdmin):
         self._require(request, "warm")
         form = TargetForm(request.POST)
         if not form.is_valid():
-            return self._refuse(request, form, "warmed")
+            return self._refuse(request, form, "warm")
 
-        def warm(region: str, org: str, key: list[str | int]) -> str:
+        def warm(region: str, org: str, key: list[str | int]) -> Said:
             if key:
                 loaded = cache_warm_key(region=region, org=org, parts=key, user=request.user)
             else:
                 loaded = cache_warm(regions=[region] if region else [], orgs=[org] if org else [], user=request.user)
+            if not any(loaded.values()):
+                why = why_nothing_warmed(region, key=bool(key))
+                return f"Nothing was warmed of {form.described}. {why}", messages.WARNING
             said = f"Warmed {form.described}: {value_count(sum(loaded.values()))} loaded."
-            return said if runtime.redis is not None else f"{said} {WARMED_HERE}"
+            return said if runtime.redis is not None else f"{said} {WARMED_HERE}", messages.SUCCESS
 
-        return self._operate(request, form, "warmed", warm)
+        return self._operate(request, form, "warm", warm)
 
-    def _operate(self, request: HttpRequest, form: TargetForm, done: str, operate: Callable[..., str]) -> HttpResponse:
+    def _operate(self, request: HttpRequest, form: TargetForm, verb: str, operate: Callable[..., Said]) -> HttpResponse:
         try:
-            said = operate(**form.cleaned_data)
+            said, level = operate(**form.cleaned_data)
         except UnknownKey as error:
-            form.add_error("key", str(error))
-            return self._refuse(request, form, done)
+            form.add_error("key", " ".join([str(error), form.key_described]).strip())
+            return self._refuse(request, form, verb)
         except RedisUnavailable as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.message_user(request, said, messages.SUCCESS)
+            said, level = str(error), messages.ERROR
         page = reverse("admin:caching_cacheregion_changelist")
-        return HttpResponseRedirect(f"{page}?scope={_scope(request)}" if "scope" in request.GET else page)
+        page = f"{page}?scope={_scope(request)}" if "scope" in request.GET else page
+        if "row" in request.POST:
+            # Back to the button that was pressed: its address makes browsers scroll there, and focus it.
+            region = form.cleaned_data["region"]
+            self.message_user(request, said, level, extra_tags=f"{_OF_ROW}{region}")
+            return HttpResponseRedirect(f"{page}#{verb}-{quote(region)}")
+        self.message_user(request, said, level)
+        return HttpResponseRedirect(page)
 
-    def _refuse(self, request: HttpRequest, form: TargetForm, done: str) -> HttpResponse:
+    def _refuse(self, request: HttpRequest, form: TargetForm, verb: str) -> HttpResponse:
         """Show the page again, and say at its top what is wrong: the form is far below."""
-        self.message_user(request, f"Nothing was {done}. {form.refuse()}", messages.ERROR)
+        self.message_user(request, f"Nothing was {verb}ed. {form.refuse()}", messages.ERROR)
         return self._page(request, form)
 
     def _require(self, request: HttpRequest, *verbs: str) -> None:
@@ -182,6 +201,8 @@ class CacheRegionAdmin(admin.ModelAdmin):
             "scope": scope,
             "scopes": SCOPES,
             "form": form,
+            "parts": [(row, key_parts(registry.get(row["name"]))) for row in figures["regions"].values()],
+            "said": _said_of_rows(request),
             "may_clear": request.user.has_perm("caching.clear_cacheregion"),
             "may_warm": request.user.has_perm("caching.warm_cacheregion"),
             "may_see_events": request.user.has_perm("caching.view_cacheevent"),
@@ -195,15 +216,24 @@ def _scope(request: HttpRequest) -> Reported:
     return next((scope for scope in SCOPES if scope == asked), "fleet")
 
 
+def _said_of_rows(request: HttpRequest) -> dict[str, Message]:
+    """Return what is said of the rows of regions, by region; the page's list of messages has it as well."""
+    told = [(each, each.extra_tags or "") for each in messages.get_messages(request)]
+    return {tags.removeprefix(_OF_ROW): each for each, tags in told if tags.startswith(_OF_ROW)}
+
+
 @admin.register(CacheEvent)
 class CacheEventAdmin(admin.ModelAdmin):
     """Records are looked at, never written or removed, in the admin."""
 
-    list_display = ["at", "action", "what", "whose", "key", "user"]
+    list_display = ["at", "action", "what", "whose", "values", "key", "user"]
     list_filter = ["action", "region", "at"]
     list_select_related = ["user"]
     search_fields = ["=region", "=org_id", "key", f"user__{get_user_model().USERNAME_FIELD}"]
     date_hierarchy = "at"
+
+    class Media:
+        css = {"all": ["caching/records.css"]}
 
     @admin.display(description="region", ordering="region")
     def what(self, event: CacheEvent) -> str:
@@ -212,6 +242,10 @@ class CacheEventAdmin(admin.ModelAdmin):
     @admin.display(description="organisation", ordering="org_id")
     def whose(self, event: CacheEvent) -> str:
         return event.org_id or "all"
+
+    @admin.display(description="warmed", ordering="loaded")
+    def values(self, event: CacheEvent) -> str | None:
+        return loaded_count(event)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- Django's signature
         return False
@@ -253,10 +287,14 @@ class CachedModelAdminMixin(admin.ModelAdmin):
     def warm_cache(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Load what is hot of the organisations that the selected rows belong to."""
         try:
-            loaded = sum(cache_warm_rows(rows=queryset, user=request.user).values())
+            loaded = cache_warm_rows(rows=queryset, user=request.user)
         except RedisUnavailable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            said = f"Loaded {value_count(loaded)} into the cache."
+            if not any(loaded.values()):
+                said = f"Nothing was loaded into the cache. {why_nothing_warmed('', key=False)}"
+                self.message_user(request, said, messages.WARNING)
+                return
+            said = f"Loaded {value_count(sum(loaded.values()))} into the cache."
             said = said if runtime.redis is not None else f"{said} {WARMED_HERE}"
             self.message_user(request, said, messages.SUCCESS)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from caching.consistency import consistency
+from caching.registry import registry
 from caching.reporting import CacheReport, HostReport, RegionReport
 from caching.stats import COUNTERS, describe
+
+if TYPE_CHECKING:
+    from caching.models import CacheEvent
 
 __all__ = [
     "counted_since",
@@ -20,6 +24,7 @@ __all__ = [
     "health",
     "health_tiles",
     "host_row",
+    "loaded_count",
     "local_memory",
     "milliseconds",
     "rate",
@@ -68,6 +73,18 @@ def duration(seconds: float | None) -> str:
 def value_count(count: int) -> str:
     """Return "1 value", "2,000 values"."""
     return f"{count:,} value{'' if count == 1 else 's'}"
+
+
+def loaded_count(event: CacheEvent) -> str | None:
+    """Return what a warm-up has loaded, "12 values" or "nothing", and why not as far as it is known; None otherwise."""
+    if event.loaded is None:
+        return None
+    if event.loaded:
+        return value_count(event.loaded)
+    region = registry.regions.get(event.region)
+    if event.key:
+        return "nothing, no such row"
+    return "nothing, none declared as hot" if region is not None and region.warm_keys is None else "nothing"
 
 
 def rate(per_second: float) -> str:

@@ -104,6 +104,11 @@ class CacheEvent(models.Model):
     region = models.CharField(max_length=64, blank=True, help_text="Empty: all regions.")
     org_id = models.CharField("organisation", max_length=64, blank=True, help_text="Empty: all organisations.")
     key = models.CharField(max_length=200, blank=True, help_text="The key's name, if one key was meant.")
+    loaded = models.PositiveIntegerField(
+        null=True,  # clears load nothing, and older records do not tell
+        blank=True,
+        help_text="Warmed: how many values were loaded.",
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import product
@@ -23,6 +23,7 @@ from caching.errors import HostFileError, MarkFailed, RedisUnavailable, UnknownK
 from caching.hotkeys import hot_keys_load
 from caching.keys import Key, Part, Scope
 from caching.models import CacheEvent
+from caching.peeking import holds
 from caching.registry import registry
 from caching.rows import batches, stored_rows
 from caching.runtime import runtime
@@ -59,28 +60,31 @@ def cache_clear(*, regions: Sequence[str] = (), orgs: Sequence[str] = (), user: 
     _require(regions, orgs)
     targets = list(product(regions or [""], orgs or [""]))
     with _explained("Clearing did not finish"), atomic():
-        _record(CacheEvent.Action.CLEAR, [(region, org, "") for region, org in targets], user)
+        _record(CacheEvent.Action.CLEAR, dict.fromkeys((region, org, "") for region, org in targets), user)
         for region, org in targets:
             invalidation.clear(region or None, org or None)
 
 
-def cache_clear_key(*, region: str, org: str, parts: Sequence[str | int], user: Operator | None = None) -> None:
+def cache_clear_key(*, region: str, org: str, parts: Sequence[str | int], user: Operator | None = None) -> bool | None:
     """Forget one key on every host; text that looks like a UUID or a date is taken for that and for text.
 
-    Raises what `cache_clear` does.
+    Returns whether this process or Redis had something of that name; None when Redis did not say. It is made stale
+    whatever was found: other processes may hold it. Raises what `cache_clear` does.
     """
     _require([region], [org])
     keys = [Key(region, org, each) for each in product(*map(_meanings, parts))]
+    found = holds(registry.get(region), keys)
     with _explained("Clearing did not finish"), atomic():
-        _record(CacheEvent.Action.CLEAR, [_target(keys[0])], user)
+        _record(CacheEvent.Action.CLEAR, {_target(keys[0]): None}, user)
         invalidation.invalidate(keys)
+    return found
 
 
 def cache_clear_rows(*, rows: QuerySet[Any], user: Operator | None = None) -> None:
     """Forget, on every host, whatever the regions declare to depend on these rows. Raises what `cache_clear` does."""
     items = _depending(rows)
     with _explained("Clearing did not finish"), atomic():
-        _record(CacheEvent.Action.CLEAR, map(_target, items), user)
+        _record(CacheEvent.Action.CLEAR, dict.fromkeys(map(_target, items)), user)
         invalidation.invalidate(items)
 
 
@@ -97,10 +101,10 @@ def cache_warm(
     done, and `RedisUnavailable` when the values could not be kept.
     """
     _require(regions, orgs)
-    loaded = cache_load(regions=regions, orgs=orgs, on_batch=on_batch)
+    loaded = {org: cache_load(regions=regions, orgs=[org] if org else [], on_batch=on_batch) for org in orgs or [""]}
     # Only now: inside a transaction nothing would be kept.
-    _record(CacheEvent.Action.WARM, [(region, org, "") for region, org in product(regions or [""], orgs or [""])], user)
-    return loaded
+    _record_warm(regions, loaded, user)
+    return _sum(loaded)
 
 
 def cache_warm_hot(
@@ -113,9 +117,9 @@ def cache_warm_hot(
     """
     _require(regions, orgs)
     _require_redis()
-    loaded = hot_keys_load(regions=regions, orgs=orgs)
-    _record(CacheEvent.Action.WARM, [(region, org, "") for region, org in product(regions or [""], orgs or [""])], user)
-    return loaded
+    loaded = {org: hot_keys_load(regions=regions, orgs=[org] if org else []) for org in orgs or [""]}
+    _record_warm(regions, loaded, user)
+    return _sum(loaded)
 
 
 def cache_warm_key(
@@ -133,8 +137,9 @@ def cache_warm_key(
     except (TypeError, ValueError, ValidationError) as error:
         # What a region's loader says of parts it did not expect.
         raise UnknownKey(region) from error
-    _record(CacheEvent.Action.WARM, [_target(Key(region, org, name[1:]))], user)
-    return {region: sum(value is not None for value in found.values())}
+    loaded = sum(value is not None for value in found.values())
+    _record(CacheEvent.Action.WARM, {_target(Key(region, org, name[1:])): loaded}, user)
+    return {region: loaded}
 
 
 def cache_warm_rows(*, rows: QuerySet[Any], user: Operator | None = None) -> dict[str, int]:
@@ -215,8 +220,36 @@ def _target(item: Key | Scope) -> tuple[str, str, str]:
     return item.region, item.org, item.name if isinstance(item, Key) else ""
 
 
-def _record(action: CacheEvent.Action, targets: Iterable[tuple[str, str, str]], user: Operator | None) -> None:
+def _record_warm(regions: Sequence[str], loaded: Mapping[str, Mapping[str, int]], user: Operator | None) -> None:
+    """Record what was loaded of each organisation ("": of all) and region."""
+    counts = {
+        (region, org, ""): counts.get(region, 0) if region else sum(counts.values())
+        for region in regions or [""]
+        for org, counts in loaded.items()
+    }
+    _record(CacheEvent.Action.WARM, counts, user)
+
+
+def _sum(loaded: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for counts in loaded.values():
+        for region, count in counts.items():
+            sums[region] = sums.get(region, 0) + count
+    return sums
+
+
+def _record(
+    action: CacheEvent.Action, targets: Mapping[tuple[str, str, str], int | None], user: Operator | None
+) -> None:
+    """Record an action on each target: region, organisation and key, and how many values were loaded of it."""
     CacheEvent.objects.bulk_create(
-        CacheEvent(action=action, region=region, org_id=org, key=key, user_id=None if user is None else user.pk)
-        for region, org, key in targets
+        CacheEvent(
+            action=action,
+            region=region,
+            org_id=org,
+            key=key,
+            loaded=loaded,
+            user_id=None if user is None else user.pk,
+        )
+        for (region, org, key), loaded in targets.items()
     )

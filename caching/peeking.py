@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from caching.composed import ListRegion
+from caching.envelope import Envelope
 from caching.errors import RedisUnavailable
 from caching.exchange import Exchange, lifetime_left
 from caching.keys import Key
@@ -16,7 +17,7 @@ from caching.stats import Counters
 from caching.steps import drive
 from caching.tiers.local import Entry
 
-__all__ = ["Served", "peek"]
+__all__ = ["Served", "holds", "peek"]
 
 
 class Served(NamedTuple):
@@ -40,6 +41,21 @@ def peek(region: Region[Any], key: Key, noted: Mapping[Key, Noted]) -> Served | 
     if not isinstance(region, ListRegion):
         return Served(found.body, found.made)
     return _composed(region, key, found)
+
+
+def holds(region: Region[Any], keys: Sequence[Key]) -> bool | None:
+    """Return whether local memory of this process, or Redis, has anything of one of these keys, be it expired.
+
+    None when Redis does not answer, and local memory has nothing.
+    """
+    if any(runtime.find_usable(key.local) is not None for key in keys):
+        return True
+    if runtime.redis is None:
+        return False
+    try:
+        return bool(_looked(region, keys, note_stamps(keys)[0]))
+    except RedisUnavailable:
+        return None
 
 
 def _composed(region: ListRegion[Any], key: Key, listed: Served) -> Served | None:
@@ -69,7 +85,7 @@ def _in_redis(region: Region[Any], keys: Sequence[Key], noted: Mapping[Key, Note
     if runtime.redis is None:
         return {}
     try:
-        found = drive(Exchange(region, Counters(), noted, runtime.local).look(keys))
+        found = _looked(region, keys, noted)
     except RedisUnavailable:
         return {}
     return {
@@ -77,3 +93,7 @@ def _in_redis(region: Region[Any], keys: Sequence[Key], noted: Mapping[Key, Note
         for key, envelope in found.items()
         if lifetime_left(region, envelope).fresh > 0
     }
+
+
+def _looked(region: Region[Any], keys: Sequence[Key], noted: Mapping[Key, Noted]) -> dict[Key, Envelope]:
+    return drive(Exchange(region, Counters(), noted, runtime.local).look(keys))

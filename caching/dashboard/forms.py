@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
+from caching.dashboard.parts import key_parts
 from caching.errors import CachingError
 from caching.organisations import MOST_TYPED, organisation_meant
 from caching.registry import registry
@@ -24,7 +25,7 @@ class TargetForm(forms.Form):
         label="One key",
         required=False,
         max_length=800,
-        help_text="What names one value besides the organisation, such as an order's id. Several parts: with commas.",
+        help_text="What names one value besides the organisation. Several parts: with commas.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,6 +62,16 @@ class TargetForm(forms.Form):
         wrong = [field for field in self if field.errors]
         wrong[0].field.widget.attrs["autofocus"] = True
         return " ".join(f"{field.label}: {' '.join(map(str, field.errors))}" for field in wrong)
+
+    @property
+    def key_described(self) -> str:
+        """What a key of the chosen region is made of, as a sentence; "" where nobody knows. Of a valid form."""
+        region = registry.get(self.cleaned_data["region"])
+        parts = key_parts(region)
+        if parts is None:
+            return ""
+        made = f"is made of: {parts}" if parts else "has no parts: leave it empty"
+        return f"Besides the organisation, a key of “{region.label}” {made}."
 
     @property
     def described(self) -> str:

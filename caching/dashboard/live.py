@@ -15,6 +15,7 @@ from caching.display import (
     fleet_notice,
     health_tiles,
     host_row,
+    loaded_count,
     local_memory,
     rate,
     region_row,
@@ -109,10 +110,11 @@ def _label(region: str) -> str:
 def _event(event: CacheEvent) -> dict[str, str]:
     whose = f" of {event.org_id}" if event.org_id else ""
     what = f"{_label(event.region) if event.region else 'all regions'}{whose}{', one key' if event.key else ''}"
+    loaded = loaded_count(event)
     return {
         "at": event.at.isoformat(timespec="seconds"),
         "when": timezone.localtime(event.at).strftime("%Y-%m-%d %H:%M"),
         "who": "a command" if event.user is None else event.user.get_username(),
         "did": event.get_action_display(),
-        "what": what,
+        "what": what if loaded is None else f"{what}: {loaded}",
     }

@@ -95,6 +95,33 @@ def test_each_target_leaves_a_record_with_the_user() -> None:
     assert {event.user for event in CacheEvent.objects.all()} == {user}
 
 
+def test_a_warm_up_is_recorded_with_how_many_values_each_target_loaded() -> None:
+    dishes_of(shop_of("tea"), "bun")
+    shop_of("cake")
+
+    cache_warm(regions=["shop", "menu"], orgs=["tea", "cake"])
+    cache_warm()
+    cache_clear(orgs=["tea"])
+
+    assert set(CacheEvent.objects.values_list("action", "region", "org_id", "loaded")) == {
+        ("warm", "shop", "tea", 1),
+        ("warm", "shop", "cake", 1),
+        ("warm", "menu", "tea", 0),
+        ("warm", "menu", "cake", 0),
+        ("warm", "", "", 2),
+        ("clear", "", "tea", None),
+    }
+
+
+@pytest.mark.usefixtures("tiers")
+def test_clearing_one_key_tells_whether_it_was_there() -> None:
+    (bun,) = dishes_of(shop_of(), "bun")
+    served(bun)
+
+    assert cache_clear_key(region="dish", org="tea", parts=[str(bun.pk)]) is True
+    assert cache_clear_key(region="dish", org="tea", parts=[str(bun.pk)]) is False
+
+
 def test_a_command_and_a_stranger_are_recorded_without_a_name() -> None:
     cache_clear()
     cache_clear(user=AnonymousUser())

@@ -216,6 +216,16 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", remake);
 const field = document.querySelector(".caches-target [name=org]");
 if (field) offerOrganisations(field, at("caches-organisations"), start.organisations_url);
 
+const target = document.querySelector(".caches-target [name=region]");
+if (target) {
+  const tell = () => {
+    const parts = [...document.querySelectorAll("[data-parts]")].find((each) => each.dataset.parts === target.value);
+    put(at("caches-parts"), parts ? `“${target.selectedOptions[0].text}”: ${parts.textContent}.` : "");
+  };
+  target.addEventListener("change", tell);
+  tell();
+}
+
 document.querySelector(".caches-live").hidden = false;
 at("caches-range").hidden = false;
 seen.add(figures);
