@@ -1,4 +1,4 @@
-"""What a button of the caches page did is said where it was pressed: what was there, what was loaded, and why nothing."""
+"""What a button of the caches page did is said where it was pressed: what was there, what was loaded, why nothing."""
 
 from __future__ import annotations
 
