@@ -25,7 +25,7 @@ class TargetForm(forms.Form):
         label="One key",
         required=False,
         max_length=800,
-        help_text="What names one value besides the organisation. Several parts: with commas.",
+        help_text="A key is what names one value besides the organisation. Several parts: with commas.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
