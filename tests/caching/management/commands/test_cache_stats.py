@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from caching.conf import conf
+from caching.display import server_name
 from caching.fleet import HostFigures
 from caching.reporting import cache_report
 from caching.runtime import runtime
@@ -96,7 +97,8 @@ def test_the_fleet_is_all_hosts_that_redis_knows(redis: object) -> None:
     [told] = json.loads(stats("--fleet", "--json"))["hosts"]
     assert told["host"] == cache_report().host
     assert (told["breaker"], told["listener"], told["lag_ms"]) == ("", "", None), "no server has told"
-    assert f"{told['host']}, now: 0 reads, – hits; Redis: –; listener: –." in " ".join(stats("--fleet").split())  # noqa: RUF001 -- what is shown for nothing
+    name = server_name(told["host"], told["id"])
+    assert f"{name}, now: 0 reads, – hits; Redis: –; listener: –." in " ".join(stats("--fleet").split())  # noqa: RUF001 -- what is shown for nothing
 
 
 @pytest.mark.django_db
