@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.postgres import PostgresServer
-from tests.servers.mongod import Mongod
 from tests.faults.servers import Server
+from tests.servers.mongod import Mongod
 from tests.stores.replays import Interruption
 
 __all__ = ["COHERENCE", "STORES", "WHOLE", "Started", "Store"]
