@@ -22,6 +22,7 @@ from benchmarks.postgres import PostgresServer
 from caching.clock import Clock
 from caching.registry import registry
 from caching.runtime import runtime
+from tests.servers.acl import USER, make_user
 from tests.servers.rest_front import Front
 
 #: Through what the fixture `redis` reaches the server: "rest" puts a REST front before it.
@@ -134,12 +135,21 @@ def postgresql_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def redis(request: pytest.FixtureRequest, valkey: ValkeyServer, settings: Settings, fresh_cache: None) -> Any:
-    """Configure the (emptied) Valkey server as the Redis tier; returns a client of it."""
+def redis_user() -> str:
+    """Who signs in to the server, as in an address; tests of what the cache itself never does replace it."""
+    return USER
+
+
+@pytest.fixture
+def redis(
+    request: pytest.FixtureRequest, valkey: ValkeyServer, settings: Settings, fresh_cache: None, redis_user: str
+) -> Any:
+    """Configure the (emptied) Valkey server as the Redis tier; returns a client of it, which may do everything."""
     from redis import Redis
 
     client = Redis(host=valkey.host, port=valkey.port)
     client.flushall()
+    make_user(client)
     if STORE == "rest":
         front = request.getfixturevalue("rest_front")
         settings.CACHING = {
@@ -153,7 +163,7 @@ def redis(request: pytest.FixtureRequest, valkey: ValkeyServer, settings: Settin
         **settings.CACHES,
         "redis": {
             "BACKEND": "django_redis.cache.RedisCache",
-            "LOCATION": f"redis://{valkey.host}:{valkey.port}/0",
+            "LOCATION": f"redis://{redis_user}{valkey.host}:{valkey.port}/0",
         },
     }
     # Generous, for a busy machine: no test of the ordinary paths is about time-outs.

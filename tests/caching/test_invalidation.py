@@ -32,6 +32,7 @@ from tests.caching.outboxes import (
     waiting,
 )
 from tests.conftest import MovableClock
+from tests.servers.acl import NAME
 from tests.shop.cached import shop
 from tests.shop.models import Shop
 
@@ -124,7 +125,7 @@ def test_a_redis_that_refuses_the_mark_is_trusted_no_more_until_it_took_what_wai
     clock: MovableClock, redis: Any
 ) -> None:
     shown()
-    redis.execute_command("ACL", "SETUSER", "default", "-zadd")
+    redis.execute_command("ACL", "SETUSER", NAME, "-zadd")
     try:
         save("new")
         assert not runtime.breaker.closed
@@ -134,7 +135,7 @@ def test_a_redis_that_refuses_the_mark_is_trusted_no_more_until_it_took_what_wai
             assert not runtime.breaker.closed, "it answers, and yet cannot be told"
         assert waiting() == [("key", KEY.name)]
     finally:
-        redis.execute_command("ACL", "SETUSER", "default", "+@all")
+        redis.execute_command("ACL", "SETUSER", NAME, "+zadd")
     clock.advance(10)
     relay().tick()
     assert runtime.breaker.closed

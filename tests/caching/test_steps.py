@@ -137,7 +137,7 @@ def test_an_interrupt_is_not_handed_to_the_logic(driver: Driver) -> None:
 
 
 def test_redis_is_asked_in_one_round_trip(driver: Driver, redis: Any) -> None:
-    replies = driver(only(Ask([command("SET", "a", "1"), command("GET", "a")])))
+    replies = driver(only(Ask([command("SET", "fa:a", "1"), command("GET", "fa:a")])))
 
     assert replies.values == [b"OK", b"1"]
     assert replies.run_id.startswith(redis.info("server")["run_id"].encode())

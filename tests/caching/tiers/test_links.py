@@ -21,6 +21,12 @@ PING = [command("PING")]
 
 
 @pytest.fixture
+def redis_user() -> str:
+    """One who may do everything: keys here have short names, and connections are asked who they are."""
+    return ""
+
+
+@pytest.fixture
 def tier(redis: Any) -> RedisTier:
     assert runtime.redis is not None
     return runtime.redis

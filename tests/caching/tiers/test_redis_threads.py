@@ -18,6 +18,12 @@ _LOOKS = 10_000
 
 
 @pytest.fixture
+def redis_user() -> str:
+    """One who may do everything: keys here have short names, and connections are asked who they are."""
+    return ""
+
+
+@pytest.fixture
 def no_garbage_collection() -> Iterator[None]:
     gc.disable()
     yield
