@@ -25,6 +25,7 @@ from tests.caching.stepping import KEY
 from tests.conftest import MovableClock
 from tests.faults.servers import Server
 from tests.faults.waiting import eventually
+from tests.servers.acl import NAME
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -174,12 +175,12 @@ def test_a_server_out_of_reach_is_nothing_for_a_check(redis_down: None, settings
 
 
 def test_a_server_that_refuses_is_worth_a_warning_that_says_what_to_do(redis: Any, settings: Settings) -> None:
-    redis.execute_command("ACL", "SETUSER", "default", "-client|tracking")
+    redis.execute_command("ACL", "SETUSER", NAME, "-client|tracking")
     try:
         [warning] = found(settings)
         assert found(settings, BACKGROUND=False) == [], "nobody would listen"
     finally:
-        redis.execute_command("ACL", "SETUSER", "default", "+@all")
+        redis.execute_command("ACL", "SETUSER", NAME, "+client|tracking")
     assert warning.id == "caching.W006"
     assert "up to 2.0 seconds" in warning.msg
     assert "+client|tracking" in str(warning.hint)
