@@ -19,6 +19,7 @@ class CachingConfig(AppConfig):
             declaration_checks,
             encryption_checks,
             history_checks,
+            key_secret_checks,
             mongodb_checks,
             prefetch_checks,
             quota_checks,
@@ -46,7 +47,11 @@ def _offer_metrics() -> None:
 
 
 def _on_setting(setting: str, **_: object) -> None:
+    from caching import direct, key_secrets
     from caching.runtime import runtime
 
+    if setting in {"CACHING", "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:
+        key_secrets.forget()
+        direct.forget_routes()
     if setting in {"CACHING", "CACHES"}:
         runtime.reset()

@@ -82,6 +82,9 @@ DEFAULTS: dict[str, Any] = {
     "AUDIT_WINDOW_SECONDS": 0.5,
     # Networks, such as "10.0.0.0/8", whose clients may read the metrics without signing in.
     "METRICS_NETWORKS": (),
+    # Secret texts behind the digests in names of keys: writers mark under all, readers read under the first. None:
+    # SECRET_KEY and SECRET_KEY_FALLBACKS.
+    "KEY_SECRETS": None,
     # Values above this size are compressed in Redis if that pays; None: none. Encrypted regions only say it themselves.
     "COMPRESS_ABOVE": 16 * 1024,
     # Base64 of 32 random bytes each (`manage.py cache_key`): the first encrypts what lies in Redis, all decrypt.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from caching.regions import Region
     from caching.tiers.redis import RedisTier
 
-__all__ = ["ahit", "hit", "hits"]
+__all__ = ["ahit", "forget_routes", "hit", "hits"]
 
 # So many times its cost before its end, nobody loads a value anew: the odds are one in 10 ** 17.
 _MOST_COSTS: Final = 40
@@ -57,6 +57,11 @@ def _route(prefix: str, local_key: LocalKey) -> _Route:  # noqa: ARG001 -- the n
     scope = key.scope
     words: Any = ("MGET", epochs.guard_names(key)[0], epochs.wide_names(scope)[0])
     return _Route(key, key.name, scope, slots_of(key), words[1], words[2], pack_command(words))
+
+
+def forget_routes() -> None:
+    """Make names anew: the settings they are made of may be others."""
+    _route.cache_clear()
 
 
 #: A route, and the epochs known and stamps noted before it was taken; a bare tuple, for it is made for every hit.

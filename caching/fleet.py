@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from caching.conf import conf
 from caching.errors import RedisUnavailable
+from caching.key_secrets import agree, secret_ids
+from caching.logs import logger
 from caching.observer import Consumer
 from caching.runtime import runtime
 from caching.scripts import TELL, Command, command
 from caching.stats import COUNTERS
 from caching.usage import BusyKey, BusyOrg
 
-__all__ = ["Fleet", "HostFigures", "fleet_hosts", "total"]
+if TYPE_CHECKING:
+    from caching.tiers.redis import RedisTier
+
+__all__ = ["Fleet", "HostFigures", "fleet_hosts", "strangers", "told_by", "total"]
 
 _TELL_SECONDS: Final = 3.0
 # Who has not been heard of for so long is counted no more ...
@@ -24,6 +30,7 @@ _SILENT_SECONDS: Final = 15.0
 # ... and after so long forgotten.
 _GONE_SECONDS: Final = 86_400.0
 _BUSIEST: Final = 50
+_WARN_SECONDS: Final = 60.0
 
 
 class HostFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +51,8 @@ class HostFigures(msgspec.Struct, frozen=True, kw_only=True):
     listener: str = ""
     lag_ms: float | None = None
     since: float | None = None
+    # Of what its names of keys are made.
+    secrets: tuple[str, ...] = ()
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -55,18 +64,35 @@ class Fleet(Consumer):
 
     def __init__(self) -> None:
         self._tell_again = 0.0
+        self._warn_again = 0.0
 
     def lead(self) -> None:
         now, redis = runtime.clock.now(), runtime.redis
         if redis is None or not runtime.breaker.closed or now < self._tell_again:
             return
         self._tell_again = now + _TELL_SECONDS
-        figures = _own()
+        figures, told = _own(), told_by(redis)
         try:
-            redis.execute([TELL([_name()], figures.id, _encode(figures)), *_forgetting(figures.at)])
+            redis.execute([TELL([_name()], figures.id, _encode(figures)), *_forgetting(told, figures.at)])
         except RedisUnavailable:
             # The breaker says so, and others miss this host.
             return
+        strange = strangers(told, figures.at)
+        if strange and now >= self._warn_again:
+            self._warn_again = now + _WARN_SECONDS
+            logger.error(
+                "Names of keys are made with other secrets on %(hosts)s: neither makes stale what the other caches.",
+                {"hosts": ", ".join(strange)},
+                extra={"event": "key_secrets_differ"},
+            )
+
+
+def strangers(hosts: Iterable[HostFigures], now: float) -> list[str]:
+    """Return those heard of lately whose secrets in names of keys do not go with this process's."""
+    ours = secret_ids()
+    return sorted(
+        {host.host for host in hosts if abs(now - host.at) < _SILENT_SECONDS and not agree(ours, host.secrets)}
+    )
 
 
 def fleet_hosts(*, serving: bool = True) -> list[HostFigures]:
@@ -77,7 +103,8 @@ def fleet_hosts(*, serving: bool = True) -> list[HostFigures]:
     """
     own = _own()
     # Clocks differ a little; what comes from far ahead is nobody's figure of now.
-    told = [host for host in _told() if abs(own.at - host.at) < _SILENT_SECONDS]
+    heard = told_by(runtime.redis) if runtime.redis is not None else []
+    told = [host for host in heard if abs(own.at - host.at) < _SILENT_SECONDS]
     others = [host for host in told if host.id != own.id]
     if not serving:
         leader = next((host for host in told if host.id == own.id and host.process != own.process), None)
@@ -94,10 +121,8 @@ def total(hosts: list[HostFigures]) -> dict[str, dict[str, int]]:
     }
 
 
-def _told() -> list[HostFigures]:
-    redis = runtime.redis
-    if redis is None:
-        return []
+def told_by(redis: RedisTier) -> list[HostFigures]:
+    """Return what hosts have told this Redis, those long silent included; nothing when it does not answer."""
     try:
         answer = redis.execute([command("HVALS", _name())]).values[0]
     except RedisUnavailable:
@@ -112,8 +137,8 @@ def _told() -> list[HostFigures]:
     return found
 
 
-def _forgetting(now: float) -> list[Command]:
-    gone = [host.id for host in _told() if now - host.at > _GONE_SECONDS]
+def _forgetting(told: Iterable[HostFigures], now: float) -> list[Command]:
+    gone = [host.id for host in told if now - host.at > _GONE_SECONDS]
     return [command("HDEL", _name(), *gone)] if gone else []
 
 
@@ -133,6 +158,7 @@ def _own() -> HostFigures:
         listener=heard["state"],
         lag_ms=heard["lag_ms"],
         since=runtime.statistics.since,
+        secrets=secret_ids(),
     )
 
 

@@ -15,7 +15,7 @@ from caching.conf import conf
 from caching.epochs import fresh_token
 from caching.errors import HostFileError, MarkFailed, RedisUnavailable
 from caching.logs import described, logger
-from caching.marks import Clear, Item, mark, regions_of, slots_to_bump, told, unmark
+from caching.marks import Clear, Item, mark, regions_of, slots_to_bump, told, under_all_names, unmark
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.scripts import Command, command
@@ -47,7 +47,7 @@ class Invalidation:
         connection: BaseDatabaseWrapper | None = None,
         commit: Callable[[], object] | None = None,
     ) -> None:
-        self._items = tuple(items)
+        self._items = tuple(under_all_names(items))
         # A clear guards no COMMIT.
         self._guarded = [item for item in self._items if not isinstance(item, Clear)]
         self._regions = {region for item in self._items for region in regions_of(item)}
@@ -111,9 +111,11 @@ class Invalidation:
             certain = self._in_outbox or self._unmark()
         finally:
             self._end(certain=certain)
-        for region, count in Counter(item.region for item in self._guarded).items():
+        # Once each, whatever its names.
+        written = dict.fromkeys(self._guarded)
+        for region, count in Counter(item.region for item in written).items():
             registry.get(region).counters.invalidations += count
-        runtime.activity.written.extend(self._guarded)
+        runtime.activity.written.extend(written)
 
     def abandon(self) -> None:
         """Leave the marks to run out: the commit may have happened or may be about to."""

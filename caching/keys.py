@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS
 
 from caching.errors import CachingError
+from caching.key_secrets import digest_under, secret_count
 
 __all__ = ["Key", "Part", "Scope", "digest", "parts_of", "parts_text"]
 
@@ -21,7 +22,7 @@ _PLAIN_ORG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def digest(text: str) -> str:
-    """Return 32 hexadecimal digits that stand for `text` in a key (blake2b, 128 bits)."""
+    """Return 32 hexadecimal digits that stand for the name of an organisation or database (blake2b, 128 bits)."""
     # What JSON calls text may hold half a character; it is a name like any other.
     return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
@@ -31,10 +32,10 @@ def _org_name(org: str) -> str:
     return org if _PLAIN_ORG.fullmatch(org) else "~" + digest(org)
 
 
-def _part_name(part: Part) -> str:
+def _part_name(part: Part, secret: int = 0) -> str:
     # The first letter tells the type: the number 5 and the text "5" are different keys.
     if isinstance(part, str):
-        return "s" + digest(part)
+        return "s" + digest_under(secret, part)
     if isinstance(part, UUID):
         return "u" + part.hex
     if isinstance(part, int) and not isinstance(part, bool):
@@ -124,11 +125,23 @@ class Key:
             self._name = self._make_name()
         return self._name
 
-    def _make_name(self) -> str:
+    def under_other_secrets(self) -> list[Key]:
+        """Return the key by the names it has where the secrets but the first come first: what writers mark besides.
+
+        These keys equal it, and only their names are others.
+        """
+        # Only text is digested under a secret.
+        count = secret_count() if any(isinstance(part, str) for part in self.parts) else 1
+        others = [Key(self.region, self.org, self.parts, self.alias) for _ in range(1, count)]
+        for secret, other in enumerate(others, 1):
+            other._name = other._make_name(secret)
+        return others
+
+    def _make_name(self, secret: int = 0) -> str:
         name = self.scope.name
         if self.alias != DEFAULT_DB_ALIAS:
             name += "@" + digest(self.alias)
-        return ":".join((name, *map(_part_name, self.parts))) if self.parts else name
+        return ":".join((name, *(_part_name(part, secret) for part in self.parts))) if self.parts else name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Key) and self.local == other.local

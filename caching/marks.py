@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from caching.conf import conf
@@ -12,7 +12,7 @@ from caching.registry import registry
 from caching.scripts import CLEAR, MARK, UNMARK, WIDE_MARK, WIDE_UNMARK, Command
 from caching.stamps import region_slot, scope_slot, slots_of
 
-__all__ = ["Clear", "Item", "Told", "mark", "regions_of", "slots_to_bump", "told", "unmark"]
+__all__ = ["Clear", "Item", "Told", "mark", "regions_of", "slots_to_bump", "told", "under_all_names", "unmark"]
 
 
 class Clear(NamedTuple):
@@ -39,6 +39,14 @@ def told(item: Item) -> Told:
     if isinstance(item, Scope):
         return Told("scope", item.name)
     return Told("clear", clear_name(item.region, item.org).removeprefix(conf.PREFIX))
+
+
+def under_all_names(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the items, and behind each key the same by its names under other secrets: somebody may read these."""
+    for item in items:
+        yield item
+        if isinstance(item, Key):
+            yield from item.under_other_secrets()
 
 
 def mark(item: Item, commit_id: str) -> Command:

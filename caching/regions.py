@@ -24,6 +24,7 @@ from caching.noting import Noted
 from caching.reading import Reading
 from caching.registry import registry
 from caching.runtime import runtime
+from caching.schemas import model_schema
 from caching.snapshots import Snapshot, decoder_for, encode, schema_fingerprint
 from caching.stats import Counters
 from caching.steps import Load, Steps, adrive, drive
@@ -66,6 +67,8 @@ class Region(Tuned, Stored, Clearable, Generic[S]):
     `local_ttl`, `redis_ttl`, `stale_for` and `soft_timeout`. `ttl_bounds` are the least and the most seconds that the
     times to live may become with `CACHING["ADAPTIVE_TTL"]`; not for money.
 
+    `revision` is raised when the loader makes other values of the same rows: releases with another share no values.
+
     In Redis values above `compress_above` bytes are compressed (None: never), and are `encrypted` or not (None: when
     there are keys).
 
@@ -99,6 +102,7 @@ class Region(Tuned, Stored, Clearable, Generic[S]):
         ttl_bounds: Bounds | None = None,
         compress_above: float | UnsetType | None = UNSET,
         encrypted: bool | None = None,
+        revision: int = 0,
     ) -> None:
         if load is None and load_many is None:
             raise CachingError(f"Region {name!r} needs load= or load_many=.")
@@ -116,6 +120,7 @@ class Region(Tuned, Stored, Clearable, Generic[S]):
         self._load_many = load_many
         self.snapshot = snapshot
         self.fresh_on = tuple(fresh_on)
+        self.revision = revision
         self.warm_keys = warm
         self.label = label or name.replace("_", " ").capitalize()
         self.target = target
@@ -139,7 +144,13 @@ class Region(Tuned, Stored, Clearable, Generic[S]):
     @property
     def declaration(self) -> tuple[Any, ...]:
         """What another release must have in common with this one to share values."""
-        return (self.schema, [(on.model._meta.label, on.org, on.parts, on.fields) for on in self.fresh_on])
+        models = {on.model._meta.label: on.model for on in self.fresh_on}
+        return (
+            self.schema,
+            self.revision,
+            [(on.model._meta.label, on.org, on.parts, on.fields) for on in self.fresh_on],
+            [model_schema(models[label]) for label in sorted(models)],
+        )
 
     def key(self, org: str, *parts: Part, using: str = DEFAULT_DB_ALIAS) -> Key:
         """Return the key of one value of this region."""

@@ -127,6 +127,7 @@ CACHING: dict[str, Any] = {
     "STAMPS_DIR": env.str("CACHING_STAMPS_DIR", default="") or None,
     "PRESET": env.str("CACHING_PRESET", default="") or None,
     "METRICS_NETWORKS": env.list("CACHING_METRICS_NETWORKS", default=[]),
+    "KEY_SECRETS": env.list("CACHING_KEY_SECRETS", default=[]) or None,
     "ENCRYPTION_KEYS": env.list("CACHING_ENCRYPTION_KEYS", default=[]),
 }
 # Else the preset says so.
