@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -104,8 +105,13 @@ class Browser:
         return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
 
     def until(self, condition: Callable[[], T]) -> T:
-        """Wait until it is true, and return it; fails after half a minute."""
-        return WebDriverWait(self.driver, _PATIENCE_SECONDS, poll_frequency=0.05).until(lambda _: condition())
+        """Wait until it is true, and return it; fails after half a minute.
+
+        What is not there yet, or was just replaced, is looked for again.
+        """
+        passing = [NoSuchElementException, StaleElementReferenceException]
+        wait = WebDriverWait(self.driver, _PATIENCE_SECONDS, poll_frequency=0.05, ignored_exceptions=passing)
+        return wait.until(lambda _: condition())
 
     def has_drawn(self) -> bool:
         """Whether all charts are there, and have something in them."""

@@ -158,11 +158,11 @@ def test_a_clear_really_clears_and_the_page_tells_who_did_it(browser: Browser, s
 
     browser.one('[aria-label="Clear Shop"]').click()
 
-    assert "Cleared “Shop”." in browser.text(".messagelist")
+    browser.until(lambda: "Cleared “Shop”." in browser.text(".messagelist"))
     copy = cached.shop.get("tea")
     assert copy is not None
     assert copy.name == "The new Tea Room"
-    assert browser.text('[data-list="events"] tbody tr').endswith("maria cleared Shop")
+    browser.until(lambda: browser.text('[data-list="events"] tbody tr').endswith("maria cleared Shop"))
 
 
 @pytest.mark.usefixtures("_tea")
@@ -210,7 +210,7 @@ def test_one_key_is_warmed_from_the_form(browser: Browser, sign_in: SignIn) -> N
     browser.one("#id_key").send_keys("soup")
     browser.one(".caches-target .button").click()
 
-    assert "Warmed one key of “Tally” of tea: 1 value loaded." in browser.text(".messagelist")
+    browser.until(lambda: "Warmed one key of “Tally” of tea: 1 value loaded." in browser.text(".messagelist"))
     cached.tally.get("tea", "soup")
     assert runtime.statistics.host()["tally"]["local_hits"] == 1
 
