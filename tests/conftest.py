@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.core.cache import cache
 from django.core.management.color import Style
 from django.core.management.commands import flush
@@ -57,6 +58,13 @@ def flush_keeps_what_never_changes() -> Iterator[None]:
         patched.setattr(flush, "sql_flush", without_constants)
         patched.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Make the test databases; before they go, close what the thread of all coroutines has kept open."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 class MovableClock(Clock):

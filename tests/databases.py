@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import load_backend
 
-__all__ = ["opened"]
+__all__ = ["opened", "sqlite"]
 
 
 class _Unlisted(dict[str, Any]):
@@ -37,3 +40,13 @@ def opened(alias: str, database: dict[str, Any]) -> Iterator[None]:
             connection.close_pool()
         del connections[alias]
         connections.settings = before
+
+
+def sqlite(alias: str, path: Path) -> BaseDatabaseWrapper:
+    """Return a connection to a SQLite file, whatever the tests run on: for `connections[alias]` of this thread."""
+    engine = "django.db.backends.sqlite3"
+    options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}
+    database = {"ENGINE": engine, "NAME": str(path), "OPTIONS": options}
+    complete = connections.configure_settings({"default": {}, alias: database})[alias]
+    connection: BaseDatabaseWrapper = load_backend(engine).DatabaseWrapper(complete, alias)
+    return connection

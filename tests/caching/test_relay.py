@@ -21,6 +21,7 @@ from caching.runtime import runtime
 from tests.caching.conftest import Cable
 from tests.caching.outboxes import KEY, VALUE, Broken, is_bypassed, relay, save, shown, unnoticed_shop, waiting
 from tests.conftest import MovableClock
+from tests.databases import sqlite
 from tests.shop.models import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,9 +134,7 @@ def test_while_the_outbox_cannot_be_read_nobody_knows_what_redis_was_not_told(
 def test_what_waits_in_any_database_is_delivered(
     clock: MovableClock, redis: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = connections["default"].copy(alias="other")
-    other.settings_dict["NAME"] = str(tmp_path / "other.sqlite3")
-    connections["other"] = other
+    connections["other"] = other = sqlite("other", tmp_path / "other.sqlite3")
     monkeypatch.setattr(relays, "aliases", lambda: ["default", "other"])
     try:
         relay().tick()

@@ -318,8 +318,9 @@ def test_nothing_is_filled_while_a_query_of_this_thread_is_unfinished(tiers: str
     shop.get("corner")
     assert len(list(unfinished)) == 299
     assert shop.get("corner").name == "new"
+    hits = shop.counters.local_hits
     shop.get("corner")
-    assert shop.counters.local_hits == 1, "after the query, reads fill again"
+    assert shop.counters.local_hits == hits + 1, "after the query, reads fill again"
 
 
 @pytest.mark.parametrize("what", ["a readable file", "a link"])

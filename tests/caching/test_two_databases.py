@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from caching.audit import Judge, Verdict
 from caching.keys import Key
 from caching.transactions import open_notes
+from tests.databases import sqlite
 from tests.shop.cached import shop
 from tests.shop.everything import Everything
 from tests.shop.models import Dish, Guest, HeadWaiter, Label, Review, Room, Seat, Shop, Tag, Waiter
@@ -24,9 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @contextmanager
 def _opened(path: Path) -> Iterator[None]:
     """Open the database under the alias `other`, in this thread alone: as Django wants it from tests."""
-    connection = connections["default"].copy(alias="other")
-    connection.settings_dict["NAME"] = str(path)
-    connections["other"] = connection
+    connections["other"] = connection = sqlite("other", path)
     try:
         yield
     finally:
