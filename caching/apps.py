@@ -16,6 +16,7 @@ class CachingConfig(AppConfig):
             adaptive_checks,
             audit_checks,
             checks,
+            cluster_checks,
             declaration_checks,
             encryption_checks,
             history_checks,

@@ -133,9 +133,9 @@ def _redis() -> Iterator[CheckMessage]:
 def _tracking(alias: str) -> Iterator[CheckMessage]:
     # Imported late, as everywhere: redis-py takes a third of a second.
     from caching.listener import why_refused
-    from caching.tiers.redis import RedisTier
+    from caching.tiers.choosing import redis_tier
 
-    refusal = why_refused(RedisTier(alias, runtime.breaker), patience=conf.REDIS_BUDGET_SECONDS)
+    refusal = why_refused(redis_tier(alias, runtime.breaker), patience=conf.REDIS_BUDGET_SECONDS)
     if refusal is not None:
         yield Warning(
             f"Redis does not tell of changes, so other hosts' are seen after up to {conf.LOCAL_TTL_WITHOUT_TRACKING} "

@@ -18,7 +18,7 @@ from caching.logs import described, logger
 from caching.marks import Clear, Item, mark, regions_of, slots_to_bump, told, under_all_names, unmark
 from caching.registry import registry
 from caching.runtime import runtime
-from caching.scripts import Command, command
+from caching.scripts import Command
 from caching.stamps import region_slot
 from caching.telemetry import tracing
 
@@ -26,9 +26,6 @@ __all__ = ["Invalidation", "clear", "invalidate"]
 
 # Records that one commit takes at most; a block of the table has 64.
 _MAX_RECORDS = 48
-
-# A server looks ten times a second whether someone has waited for replicas long enough.
-_WAIT_SLACK_SECONDS = 0.2
 
 
 class Invalidation:
@@ -176,8 +173,9 @@ class Invalidation:
         placed_at = runtime.clock.now()
         self._pend()
         if not self._in_outbox:
-            self._send([mark(item, self._commit_id) for item in self._items])
-            self._wait_for_replicas()
+            marks = [mark(item, self._commit_id) for item in self._items]
+            self._send(marks)
+            self._wait_for_replicas(marks)
         self._placed_at = placed_at
 
     def _unmark(self) -> bool:
@@ -199,13 +197,11 @@ class Invalidation:
                 runtime.breaker.trip(str(error))
             raise
 
-    def _wait_for_replicas(self) -> None:
+    def _wait_for_replicas(self, commands: list[Command]) -> None:
         wanted = max((registry.get(region).wait_replicas for region in self._regions), default=0)
         if self._redis is None or not wanted:
             return
-        wait = command("WAIT", wanted, max(1, int(conf.REDIS_BUDGET_SECONDS * 1000)))
-        # A batch of its own, on the same connection: in one batch a script unknown to the server would come after it.
-        known = self._redis.execute([wait], patience=conf.REDIS_BUDGET_SECONDS + _WAIT_SLACK_SECONDS).values[0]
+        known = self._redis.wait(wanted, commands)
         if known < wanted:
             raise RedisUnavailable(f"Only {known} of {wanted} replicas of Redis know of the write")
 

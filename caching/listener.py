@@ -5,24 +5,22 @@ from __future__ import annotations
 import logging
 import math
 import os
-import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-import redis
-from redis.exceptions import ClusterDownError, RedisError, ResponseError
+from redis.exceptions import RedisError
 
+from caching.channels import Channels, TrackingRefused, channels
 from caching.conf import conf
 from caching.errors import RedisUnavailable
 from caching.logs import logger
 from caching.registry import registry
 from caching.runtime import runtime
 from caching.stamps import key_name_slot, region_slot, scope_name_slot
-from caching.tiers.conversation import WHO, run_id_of
+from caching.tiers.choosing import redis_tier
 from caching.tiers.redis import RedisTier
 
 __all__ = ["Listener", "TrackingRefused", "region_told", "slots_told", "why_refused"]
@@ -36,16 +34,6 @@ _LAST_RETRY_SECONDS: Final = 2.0
 _ASK_AGAIN_SECONDS: Final = 30.0
 # Only a name server that does not answer can hold the thread up that long.
 _JOIN_SECONDS: Final = 5.0
-
-# Answers that say "not now" and not "never".
-_NOT_NOW = ("BUSY", "LOADING", "MASTERDOWN")
-
-#: Gets the names of the keys that were changed; None when that may be any.
-Told = Callable[[list[bytes] | None], None]
-
-
-class TrackingRefused(RedisUnavailable):
-    """The server answers but does not tell of changes: it is too old, or its rules do not let this user ask."""
 
 
 def slots_told(name: str, prefix: str) -> Iterable[int]:
@@ -73,90 +61,16 @@ def region_told(name: str) -> str:
 
 def why_refused(tier: RedisTier, *, patience: float) -> str | None:
     """Return why the server does not tell of changes; None when it does, or does not answer within `patience` (s)."""
-    channel = _Channel(tier, patience, lambda _: None)
+    asked = channels(tier, patience, lambda _: None)
     try:
-        channel.open()
+        asked.open()
     except TrackingRefused as refusal:
         return str(refusal)
-    except (RedisError, OSError):
+    except (RedisUnavailable, RedisError, OSError):
         return None
     finally:
-        channel.close()
+        asked.close()
     return None
-
-
-class _Channel:
-    """A connection on which Redis, between its answers, tells of every mark and every clearing."""
-
-    def __init__(self, tier: RedisTier, patience: float, told: Told) -> None:
-        self._patience = patience
-        self._told = told
-        self._connection = tier.connection(
-            protocol=3,
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            # The handshake for notices of maintenance is a round trip, and their handler is the pool's.
-            maint_notifications_config=None,
-            maint_notifications_pool_handler=None,
-        )
-        # Given back by `read_response`: what a handler raises would be swallowed, and a change missed.
-        self._connection._parser.set_invalidation_push_handler(lambda message: message)
-
-    def open(self) -> None:
-        """Connect and ask to be told. Raises `TrackingRefused`, or what redis-py raises for a server that is away."""
-        prefix = conf.PREFIX
-        try:
-            self._connection.connect()
-            self.ask("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", f"{prefix}p:", "PREFIX", f"{prefix}e:")
-        except ResponseError as error:
-            if isinstance(error, ClusterDownError) or str(error).startswith(_NOT_NOW):
-                raise
-            # Old servers repeat the words of a command they do not know, and the password is among them.
-            raise TrackingRefused(str(error).partition(", with args")[0]) from None
-
-    def ask(self, *words: Any) -> Any:
-        """Return the answer to a command, after all that was told before it."""
-        self._connection.send_command(*words, check_health=False)
-        while True:
-            message = self._read(self._patience)
-            if not isinstance(message, list):
-                return message
-            self._pass_on(message)
-
-    def listen(self, until: float) -> None:
-        """Pass on what is told until that moment of `time.monotonic`."""
-        while (seconds := until - time.monotonic()) > 0:
-            try:
-                message = self._read(seconds)
-            except redis.TimeoutError:
-                return
-            if not isinstance(message, list):
-                raise RedisError("an answer that nobody had asked for")
-            self._pass_on(message)
-
-    def _read(self, seconds: float) -> Any:
-        return self._connection.read_response(push_request=True, timeout=seconds, disconnect_on_error=False)
-
-    def _pass_on(self, message: list[Any]) -> None:
-        if message[0] == b"invalidate":
-            self._told(message[1])
-
-    def wake(self) -> None:
-        """Have a thread that waits for an answer get the end of the connection instead."""
-        connected = self._connection._sock
-        if connected is not None:
-            # Not closed: its number could be another file's before that thread looks.
-            with suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._connection.disconnect()
-
-    def close_in_child(self) -> None:
-        # Without a shutdown, which would end the parent's connection, too.
-        connected = self._connection._sock
-        if connected is not None:
-            connected.close()
 
 
 class Listener:
@@ -185,8 +99,8 @@ class Listener:
         self._sessions = 0
         self._patience = _FIRST_RETRY_SECONDS
         # Of its own, to make connections: the runtime's may be under way to be made, and makes this listener.
-        self._tier = RedisTier(conf.REDIS_ALIAS, runtime.breaker)
-        self._channel: _Channel | None = None
+        self._tier = redis_tier(conf.REDIS_ALIAS, runtime.breaker)
+        self._channels: Channels | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="caching-listener", daemon=True)
         _listeners.add(self)
@@ -197,9 +111,9 @@ class Listener:
     def stop(self) -> None:
         """End the thread and its connection; does nothing the second time."""
         self._stop.set()
-        channel = self._channel
-        if channel is not None:
-            channel.wake()
+        channels = self._channels
+        if channels is not None:
+            channels.wake()
         self._thread.join(_JOIN_SECONDS)
 
     def describe(self) -> dict[str, Any]:
@@ -213,8 +127,8 @@ class Listener:
 
     def after_fork_in_child(self) -> None:
         """Let the parent alone have the connection: held open here it would outlive the parent, with nobody reading."""
-        if self._channel is not None:
-            self._channel.close_in_child()
+        if self._channels is not None:
+            self._channels.close_in_child()
 
     # --- the thread ---------------------------------------------------------------------------------------------------
 
@@ -236,32 +150,30 @@ class Listener:
         self._forget()
 
     def _listen(self) -> None:
-        self._channel = channel = _Channel(self._tier, conf.TRUST_SECONDS, self._hear)
+        self._channels = heard = channels(self._tier, conf.TRUST_SECONDS, self._hear)
         try:
-            channel.open()
-            server, role = (channel.ask(*words) for words in WHO)
-            self._recognise(server, role)
+            heard.open()
+            self._recognise(*heard.who())
             # Only now, when nothing more is missed: what was kept before may be stale, and so may what a read under
             # way keeps in the tier that it began with.
             self._forget()
             self.tracking = True
             while not self._stop.is_set():
                 began, sent = time.monotonic(), runtime.clock.now()
-                role = channel.ask(*WHO[1])
+                who = heard.who()
                 self._lag = time.monotonic() - began
-                self._recognise(server, role)
+                self._recognise(*who)
                 self._trust(sent)
-                channel.listen(began + conf.TRUST_SECONDS / 3)
+                heard.listen(began + conf.TRUST_SECONDS / 3)
         finally:
-            channel.close()
+            heard.close()
 
-    def _recognise(self, server: bytes, role: bytes) -> None:
-        run_id = run_id_of((server, role))
+    def _recognise(self, run_id: bytes, why_not: str) -> None:
         known, self.run_id = self.run_id, run_id
         if known != run_id:
             _renew()
-        if b"role:master" not in role.splitlines():
-            raise RedisUnavailable("it is a replica, which hears of changes late or not at all")
+        if why_not:
+            raise RedisUnavailable(why_not)
         if self.tracking and known != run_id:
             raise RedisUnavailable("it began another reign")
 

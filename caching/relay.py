@@ -16,7 +16,6 @@ from caching.hostlock import HostLock
 from caching.logs import described, logger
 from caching.outbox import Outbox, Waiting, aliases
 from caching.runtime import runtime
-from caching.scripts import command
 from caching.undelivered import Undelivered
 
 if TYPE_CHECKING:
@@ -107,8 +106,7 @@ class Relay:
     def _probe(self, tier: RedisTier) -> None:
         why = ""
         try:
-            # A write, which a server that only serves reads refuses; it finds nothing to delete.
-            tier.execute([command("DEL", f"{conf.PREFIX}l:probe")], probe=True)
+            tier.probe()
             self._catch_up()
         except RedisUnavailable as error:
             why = str(error)

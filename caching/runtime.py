@@ -278,9 +278,9 @@ class Runtime:
 
             refuse_unusable()
             return RestTier(conf.REST_URL, conf.REST_TOKEN, self.breaker)
-        from caching.tiers.redis import RedisTier
+        from caching.tiers.choosing import redis_tier
 
-        return RedisTier(conf.REDIS_ALIAS, self.breaker)
+        return redis_tier(conf.REDIS_ALIAS, self.breaker)
 
     def _make_listener(self) -> Listener | None:
         if conf.REDIS_ALIAS is None or not conf.BACKGROUND:

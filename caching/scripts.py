@@ -11,7 +11,7 @@ from caching.envelope import EPOCHS_SLICE
 
 __all__ = [
     "CLEAR", "EPOCH", "FILL", "LEASE", "MARK", "TELL", "UNMARK", "WIDE_MARK", "WIDE_UNMARK", "Command", "Script",
-    "lease_script",
+    "lease_script", "one_by_one",
 ]  # fmt: skip
 
 Argument = bytes | str | int | float
@@ -174,3 +174,34 @@ if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 """
 )
+
+# --- the same, one key after the other --------------------------------------------------------------------------------
+
+_MARK_PENDING = Script(_NOW + "only_writers(KEYS[1])\nredis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])\n")
+_LEAVE_PENDING = Script("local pending = KEYS[1]\n" + _LEAVE)
+
+
+def one_by_one(each: Command) -> list[Command]:
+    """Return commands of one key each that, in this order, are as good as this one; none where no order is.
+
+    For a Redis Cluster that refuses several keys while their slot is on its way to another server. The pending writer
+    comes before what it guards and goes after it: no reader gets a lease in between, and one that had it before cannot
+    fill any more, or its value is deleted.
+    """
+    words = each.words
+    if each.script is MARK:
+        _, value, lease, pending, commit_id, milliseconds = words
+        mark = _MARK_PENDING([str(pending)], commit_id, milliseconds)
+        return [mark, command("DEL", lease), command("DEL", value)]
+    if each.script is UNMARK:
+        _, value, lease, pending, commit_id = words
+        return [command("DEL", lease), command("DEL", value), _LEAVE_PENDING([str(pending)], commit_id)]
+    if each.script is WIDE_MARK:
+        _, epoch, pending, commit_id, milliseconds, token = words
+        return [_MARK_PENDING([str(pending)], commit_id, milliseconds), CLEAR([str(epoch)], token)]
+    if each.script is WIDE_UNMARK:
+        _, epoch, pending, commit_id, token = words
+        return [CLEAR([str(epoch)], token), _LEAVE_PENDING([str(pending)], commit_id)]
+    if each.script is None and words[0] == "MGET":
+        return [command("GET", name) for name in words[1:]]
+    return []

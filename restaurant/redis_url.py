@@ -33,6 +33,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _ORDINARY: Final = ("client_name", "socket_keepalive", *_KINDS)
 _SENTINEL_PORT: Final = 26379
+_PORT: Final = 6379
 _HOST: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(?::(?P<port>[0-9]{1,5}))?")
 # For whoever else uses this cache: redis-py's own defaults hang for seconds on a dead server.
 _SECONDS: Final = 0.25
@@ -204,7 +205,24 @@ def _sentinel(_: str, address: Address) -> dict[str, Any]:
     )
 
 
-#: By scheme. Other shapes (Cluster) have their line here, and their function where they are at home.
+def _cluster(_: str, address: Address) -> dict[str, Any]:
+    shape = SHAPES[address.scheme]
+    if not address.hosts or not all(host for host, _ in address.hosts):
+        raise _wrong(shape, "it names at least one server of the cluster")
+    if address.path.strip("/") not in ("", "0") or address.options.get("db", "0") != "0":
+        raise _wrong(shape, "a cluster has no databases but 0")
+    query = urlencode(server_options(address), quote_via=quote)
+    scheme = "rediss" if address.tls else "redis"
+    locations = [
+        f"{scheme}://{f'[{host}]' if ':' in host else host}:{port or _PORT}/0{'?' if query else ''}{query}"
+        for host, port in address.hosts
+    ]
+    entry = cache_entry(locations[0], address, CLUSTER=True, CONNECTION_POOL_KWARGS=tls_options(address))
+    # One of them is asked for the others.
+    return {**entry, "LOCATION": locations}
+
+
+#: By scheme.
 SHAPES: Final[dict[str, Shape]] = {
     "redis": Shape("redis://[user:password@]host[:port][/database][?option=...]", _ORDINARY, _server),
     "rediss": Shape(
@@ -222,5 +240,13 @@ SHAPES: Final[dict[str, Shape]] = {
         "rediss+sentinel://[user:password@]host[:port][,host[:port]...]/service[/database][?ssl_ca_certs=/path.pem]",
         (*_ORDINARY, *_SENTINEL_OPTIONS, *TLS_OPTIONS),
         _sentinel,
+    ),
+    "redis+cluster": Shape(
+        "redis+cluster://[user:password@]host[:port][,host[:port]...][?option=...]", _ORDINARY, _cluster
+    ),
+    "rediss+cluster": Shape(
+        "rediss+cluster://[user:password@]host[:port][,host[:port]...][?ssl_ca_certs=/path.pem]",
+        (*_ORDINARY, *TLS_OPTIONS),
+        _cluster,
     ),
 }

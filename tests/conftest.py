@@ -24,9 +24,10 @@ from caching.clock import Clock
 from caching.registry import registry
 from caching.runtime import runtime
 from tests.servers.acl import USER, make_user
+from tests.servers.cluster import Cluster
 from tests.servers.rest_front import Front
 
-#: Through what the fixture `redis` reaches the server: "rest" puts a REST front before it.
+#: What the fixture `redis` reaches: a server, with "rest" through a REST front, or with "cluster" a Redis Cluster.
 STORE = os.environ.get("TEST_REDIS", "")
 
 
@@ -149,12 +150,22 @@ def redis_user() -> str:
 
 
 @pytest.fixture
-def redis(
-    request: pytest.FixtureRequest, valkey: ValkeyServer, settings: Settings, fresh_cache: None, redis_user: str
-) -> Any:
-    """Configure the (emptied) Valkey server as the Redis tier; returns a client of it, which may do everything."""
+def redis(request: pytest.FixtureRequest, settings: Settings, fresh_cache: None, redis_user: str) -> Any:
+    """Configure an emptied Valkey server, or what `STORE` says, as the Redis tier.
+
+    Returns a client of it, which may do everything.
+    """
+    if STORE == "cluster":
+        from redis import RedisCluster
+
+        cluster: Cluster = request.getfixturevalue("cluster")
+        if redis_user:
+            configure_redis(settings, cluster.location_of_user(), CLUSTER=True)
+        return RedisCluster(host="127.0.0.1", port=cluster.primaries[0].port)
+
     from redis import Redis
 
+    valkey: ValkeyServer = request.getfixturevalue("valkey")
     client = Redis(host=valkey.host, port=valkey.port)
     client.flushall()
     make_user(client)
@@ -167,16 +178,33 @@ def redis(
             "REST_BUDGET_SECONDS": 5.0,
         }
         return client
+    configure_redis(settings, f"redis://{redis_user}{valkey.host}:{valkey.port}/0")
+    return client
+
+
+def configure_redis(settings: Settings, location: str | list[str], **options: Any) -> None:
+    """Make the server, or the servers, of `location` the Redis tier."""
     settings.CACHES = {
         **settings.CACHES,
-        "redis": {
-            "BACKEND": "django_redis.cache.RedisCache",
-            "LOCATION": f"redis://{redis_user}{valkey.host}:{valkey.port}/0",
-        },
+        "redis": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location, "OPTIONS": options},
     }
     # Generous, for a busy machine: no test of the ordinary paths is about time-outs.
     settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis", "REDIS_BUDGET_SECONDS": 5.0}
-    return client
+
+
+@pytest.fixture(scope="session")
+def cluster_servers() -> Iterator[Cluster]:
+    """The run's own Redis Cluster: three primaries, each with a replica. Whoever hurts it has one of his own."""
+    with Cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(cluster_servers: Cluster, settings: Settings, fresh_cache: None) -> Cluster:
+    """Configure the (emptied) cluster as the Redis tier."""
+    cluster_servers.flush()
+    configure_redis(settings, cluster_servers.location, CLUSTER=True)
+    return cluster_servers
 
 
 @pytest.fixture(params=["local memory alone", "with Redis"])

@@ -68,13 +68,13 @@ class Connections:
         kind, given = self._configured()
         return _blocking(kind, given, conf.REDIS_BUDGET_SECONDS, **options)
 
-    def asynchronous(self) -> Any:
-        """Return a new, unconnected connection of an event loop.
+    def asynchronous(self, **options: Any) -> Any:
+        """Return a new, unconnected connection of an event loop; the `options` are redis-py's.
 
         Raises `RedisUnavailable` when an option of `SYNC_ONLY` would have to be left out.
         """
         kind, given = self._configured()
-        return _asynchronous(kind, given, conf.REDIS_BUDGET_SECONDS)
+        return _asynchronous(kind, {**given, **options}, conf.REDIS_BUDGET_SECONDS)
 
     def _configured(self) -> tuple[type, dict[str, Any]]:
         """Return what kind of connection the pool makes, and with which options."""

@@ -15,8 +15,8 @@ from caching.errors import RedisUnavailable
 from caching.scripts import Command, command
 
 __all__ = [
-    "TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "lost", "packed", "reason", "refused",
-    "run_id_of",
+    "TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "is_unknown", "lost", "packed", "reason",
+    "refused", "run_id_of",
 ]  # fmt: skip
 
 # Answers that say: this server serves nobody now, or not us.
@@ -44,7 +44,7 @@ def conversation(commands: Sequence[Command]) -> Generator[Batch, list[Any], lis
     Raises `RedisUnavailable` when the server refuses one of them.
     """
     answers = yield [each.wire() for each in commands]
-    unknown = [index for index, answer in enumerate(answers) if isinstance(answer, ReplyError) and _is_unknown(answer)]
+    unknown = [index for index, answer in enumerate(answers) if isinstance(answer, ReplyError) and is_unknown(answer)]
     if unknown:
         again = yield [commands[index].wire(by_text=True) for index in unknown]
         for index, answer in zip(unknown, again, strict=True):
@@ -55,7 +55,8 @@ def conversation(commands: Sequence[Command]) -> Generator[Batch, list[Any], lis
     return answers
 
 
-def _is_unknown(answer: ReplyError) -> bool:
+def is_unknown(answer: ReplyError) -> bool:
+    """Whether the server does not know the script, which has to be sent as text."""
     return str(answer).startswith("NOSCRIPT")
 
 
@@ -63,7 +64,8 @@ def refused(answer: str) -> RedisUnavailable:
     """Return the error for an answer that says no: an outage when nobody is served."""
     # Its first word alone: the rest may hold what was asked for.
     word = answer.partition(" ")[0]
-    return RedisUnavailable(f"Redis refused a command: {word}", outage=word in _NO_SERVICE)
+    hint = " (it is a Redis Cluster, and not configured as one)" if word == "MOVED" else ""
+    return RedisUnavailable(f"Redis refused a command: {word}{hint}", outage=word in _NO_SERVICE)
 
 
 def lost(error: Exception) -> RedisUnavailable:

@@ -6,18 +6,27 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from caching import budget
 from caching.breaker import Breaker
 from caching.conf import conf
 from caching.errors import RedisUnavailable
-from caching.scripts import Command
+from caching.scripts import Command, command
 from caching.tiers.connections import Connections
 from caching.tiers.conversation import Replies
-from caching.tiers.links import AsyncLink, Link
+from caching.tiers.lines import AsyncLink
+from caching.tiers.links import Link
 
-__all__ = ["RedisTier", "Replies"]
+__all__ = ["WAIT_SLACK_SECONDS", "RedisTier", "Replies", "waiting_for"]
+
+# A server looks ten times a second whether someone has waited for replicas long enough.
+WAIT_SLACK_SECONDS: Final = 0.2
+
+
+def waiting_for(replicas: int) -> Command:
+    """Return the command that waits until so many replicas know of what the connection has written."""
+    return command("WAIT", replicas, max(1, int(conf.REDIS_BUDGET_SECONDS * 1000)))
 
 
 class RedisTier:
@@ -27,6 +36,9 @@ class RedisTier:
     breaker is open or the request has had its time-out already. A failure that is an outage opens the breaker.
     """
 
+    #: Whether there is more than one primary.
+    is_cluster: ClassVar = False
+
     def __init__(self, alias: str, breaker: Breaker) -> None:
         self._connections = Connections(alias)
         self._breaker = breaker
@@ -34,21 +46,37 @@ class RedisTier:
         self._loops: dict[asyncio.AbstractEventLoop, tuple[AsyncLink, AsyncGenerator[None]]] = {}
         self._reign = 0
 
-    def execute(self, commands: Sequence[Command], *, probe: bool = False, patience: float = 0) -> Replies:
+    def execute(self, commands: Sequence[Command], *, probe: bool = False) -> Replies:
         """Send the commands in one round trip and return their answers.
 
         They must not depend on each other's order: a script the server does not know yet is run after the others.
-        With `probe` the server is asked even though the breaker is open. `patience` are seconds that it may take before
-        the ordinary time begins.
+        With `probe` the server is asked even though the breaker is open.
         """
         if not probe:
             self._gate()
+        return self._execute(commands)
+
+    def _execute(self, commands: Sequence[Command], patience: float = 0) -> Replies:
         link = self._link()
         try:
             return link.execute(commands, patience)
         except RedisUnavailable as error:
             self._failed(error, link)
             raise
+
+    def probe(self) -> None:
+        """Ask for a write, though the breaker is open: it finds nothing to delete.
+
+        A server that only serves reads refuses it.
+        """
+        self.execute([command("DEL", f"{conf.PREFIX}l:probe")], probe=True)
+
+    def wait(self, replicas: int, _: Sequence[Command]) -> int:
+        """Wait a bounded time until so many replicas know of the commands just sent; return how many do."""
+        self._gate()
+        # A batch of its own, on the same connection: in one batch a script unknown to the server would come after it.
+        waited = self._execute([waiting_for(replicas)], conf.REDIS_BUDGET_SECONDS + WAIT_SLACK_SECONDS)
+        return int(waited.values[0])
 
     def ask(self, request: bytes) -> tuple[Any, bytes]:
         """Send one packed command; return its answer, which may be a `hiredis.ReplyError`, and the `run_id`."""

@@ -11,6 +11,7 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from caching import listener as module
+from caching.channels import Channel
 from caching.keys import Key, Scope
 from caching.listener import Listener, slots_told
 from caching.runtime import runtime
@@ -100,7 +101,7 @@ def test_an_answer_comes_after_all_that_was_told_before_it(clock: MovableClock, 
 
 def test_what_is_told_before_an_answer_is_heard_as_well(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # One question after the other: there is no other time at which anything could be told.
-    monkeypatch.setattr(module._Channel, "listen", lambda self, until: None)
+    monkeypatch.setattr(Channel, "listen", lambda self, until: None)
     listen()
     read_all()
     write_elsewhere(redis, KEY)
@@ -270,15 +271,15 @@ def test_what_is_kept_while_nobody_listens_is_served_to_nobody(clock: MovableClo
 def test_local_copies_are_trusted_for_a_while_after_the_last_answered_question_was_sent(
     clock: MovableClock, redis: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = module._Channel.ask
+    answer = Channel.answer
     slow = 0.0
 
-    def answer_late(self: Any, *words: str) -> Any:
-        answer = ask(self, *words)
+    def answer_late(self: Any) -> Any:
+        answered = answer(self)
         clock.advance(slow)
-        return answer
+        return answered
 
-    monkeypatch.setattr(module._Channel, "ask", answer_late)
+    monkeypatch.setattr(Channel, "answer", answer_late)
     listener = listen()
     assert listener.heard_until == pytest.approx(clock.now() + 0.3)
     before = clock.now()

@@ -161,7 +161,7 @@ def test_it_ends_at_once_and_leaves_neither_thread_nor_connection(redis: Any, se
     listener.stop()
 
     assert not listener._thread.is_alive()
-    assert not listener._channel._connection.is_connected
+    assert not listener._channels._all[0]._connection.is_connected
     assert listener.heard_until == 0
     assert not listener.tracking
     eventually(lambda: listening_connections(redis) == 0)
@@ -233,7 +233,7 @@ def _listen_in_child(pipe: Connection, connection: int, inode: int) -> None:
 
 def test_a_child_listens_for_itself_and_its_parent_goes_on(redis: Any, start: Callable[..., Any]) -> None:
     listener = listen()
-    connected = listener._channel._connection._sock
+    connected = listener._channels._all[0]._connection._sock
 
     child = start(_listen_in_child, connected.fileno(), os.fstat(connected.fileno()).st_ino)
 

@@ -75,6 +75,22 @@ def test_two_services_of_the_same_name_do_not_share_what_django_redis_keeps_by_l
     assert len({redis_cache(f"redis+sentinel://{host}/tills")["LOCATION"] for host in ("one", "two")}) == 2
 
 
+def test_a_cluster_is_known_by_any_of_its_servers() -> None:
+    entry = redis_cache("redis+cluster://app:pa%2Fss@one,two:1,[::1]:2?client_name=till")
+    query = "client_name=till"
+    assert entry["LOCATION"] == [f"redis://{at}/0?{query}" for at in ("one:6379", "two:1", "[::1]:2")]
+    found = entry["OPTIONS"]
+    assert (found["CLUSTER"], found["USERNAME"], found["PASSWORD"]) == (True, "app", "pa/ss")
+    assert redis_cache("redis+cluster://one")["LOCATION"] == ["redis://one:6379/0"]
+
+
+def test_a_cluster_with_tls_has_it_everywhere() -> None:
+    entry = redis_cache("rediss+cluster://one,two?ssl_ca_certs=/ca.pem")
+    assert entry["LOCATION"] == ["rediss://one:6379/0", "rediss://two:6379/0"]
+    tls = {"ssl_cert_reqs": "required", "ssl_ca_certs": "/ca.pem"}
+    assert entry["OPTIONS"]["CONNECTION_POOL_KWARGS"] == tls
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -97,6 +113,9 @@ def test_two_services_of_the_same_name_do_not_share_what_django_redis_keeps_by_l
         ("unix://secret/redis.sock", "third slash"),
         ("redis+sentinel://:secret@one", "behind the slash, the service"),
         ("redis+sentinel:///secret", "at least one Sentinel"),
+        ("redis+cluster://:secret@", "at least one server of the cluster"),
+        ("redis+cluster://secret/3", "no databases but 0"),
+        ("redis+cluster://secret?db=3", "no databases but 0"),
     ],
 )
 def test_a_url_that_cannot_be_read_is_explained_and_not_repeated(url: str, why: str) -> None:

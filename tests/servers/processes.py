@@ -69,6 +69,10 @@ class Process:
         except RedisError:
             return False
 
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End it at once, as the kernel does when memory is short."""
         self._process.kill()
