@@ -16,7 +16,7 @@ __all__ = ["redis_tier"]
 
 def redis_tier(alias: str, breaker: Breaker) -> RedisTier:
     """Make the tier of the cache `alias`: `CLUSTER` among its OPTIONS says that its servers are a Redis Cluster."""
-    if settings.CACHES[alias].get("OPTIONS", {}).get("CLUSTER"):
+    if settings.CACHES.get(alias, {}).get("OPTIONS", {}).get("CLUSTER"):
         from caching.tiers.cluster import ClusterTier
 
         return ClusterTier(alias, breaker)
