@@ -88,7 +88,13 @@ class Cluster:
         if self.nodes:
             node.says("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port)
         self.nodes.append(node)
+        self._let_in(node)
         return node
+
+    @staticmethod
+    def _let_in(node: Node) -> None:
+        make_user(node.client)
+        node.says("ACL", "SETUSER", NAME, "+cluster|nodes", "+asking")
 
     def knows(self, node: Node) -> bool:
         """Whether all others have heard of it."""
@@ -192,8 +198,7 @@ class Cluster:
     def location_of_user(self) -> list[str]:
         """The same, for the user who may do no more than the documentation says."""
         for node in self.nodes:
-            make_user(node.client)
-            node.says("ACL", "SETUSER", NAME, "+cluster|nodes", "+asking")
+            self._let_in(node)
         return [f"redis://{USER}127.0.0.1:{node.port}/0" for node in self.nodes]
 
     def end(self) -> None:
