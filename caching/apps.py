@@ -1,14 +1,23 @@
 """Wires the framework into Django; nothing happens at import."""
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules
+
+from caching.mongodb_checks import refuse_djongo
 
 
 class CachingConfig(AppConfig):
     name = "caching"
     verbose_name = "Caching"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        super().__init__(app_name, app_module)
+        # Now, for models are imported next.
+        refuse_djongo()
 
     def ready(self) -> None:
         # Importing checks registers them.

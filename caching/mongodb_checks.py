@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl, urlsplit
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DatabaseError, connections, router
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 
-__all__ = ["DJONGO", "check_engines", "check_transactions"]
+__all__ = ["DJONGO", "check_engines", "check_transactions", "refuse_djongo"]
 
 ENGINE: Final = "caching.mongodb"
 
@@ -23,6 +24,21 @@ DJONGO: Final = (
 )
 
 
+def _is_djongo(database: Mapping[str, Any]) -> bool:
+    # "djongo.base" is the same.
+    return str(database.get("ENGINE")).partition(".")[0] == "djongo"
+
+
+def refuse_djongo() -> None:
+    """Raise `ImproperlyConfigured` if djongo is the engine of the default database.
+
+    For the time before models are imported: the first one imports that engine, of which Django would say no more than
+    that it cannot be imported. No system check gets so far, and servers run none.
+    """
+    if _is_djongo(settings.DATABASES.get(DEFAULT_DB_ALIAS, {})):
+        raise ImproperlyConfigured(f"(caching.E065) DATABASES[{DEFAULT_DB_ALIAS!r}]: {DJONGO}")
+
+
 @register(Tags.caches)
 def check_engines(**_: Any) -> list[CheckMessage]:
     """Check the engines of `settings.DATABASES`, and that MongoDB is read where it is written."""
@@ -32,7 +48,7 @@ def check_engines(**_: Any) -> list[CheckMessage]:
 def _engines() -> Iterator[CheckMessage]:
     for alias, database in settings.DATABASES.items():
         engine = database.get("ENGINE")
-        if engine == "djongo":
+        if _is_djongo(database):
             yield Error(f"DATABASES[{alias!r}]: {DJONGO}", id="caching.E065")
         elif engine == "django_mongodb_backend":
             yield Error(
