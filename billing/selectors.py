@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, Prefetch, QuerySet, Sum
 
 from billing.models import Bill, Customer, LedgerEntry, Payment
 from orders.pricing import BillTotal, TaxRule, bill_total
@@ -37,7 +37,7 @@ class BillingSummary:
 def bill_get(*, org_id: str, order_id: UUID, using: str | None = None) -> Bill | None:
     """Return the issued bill of an order with its payments, None when there is none."""
     bills = Bill.objects.using(using).filter(org_id=org_id, order_id=order_id)
-    return bills.select_related("order").prefetch_related("payments").first()
+    return bills.select_related("order").prefetch_related(Prefetch("payments", Payment.objects.using(using))).first()
 
 
 def bill_total_get(*, org_id: str, order_id: UUID, using: str | None = None) -> BillTotal | None:

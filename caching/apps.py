@@ -34,6 +34,7 @@ class CachingConfig(AppConfig):
             prefetch_checks,
             quota_checks,
             rest_checks,
+            routing_checks,
             signals,
             warming_checks,
         )

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import Model, QuerySet
 
 from caching import invalidation
@@ -203,11 +203,13 @@ def _meanings(part: str | int) -> tuple[Part, ...]:
 
 def _depending(rows: QuerySet[Any]) -> set[Key | Scope]:
     model: type[Model] = rows.model
+    # Keys are of the database that is written to, not of a replica that a router lets the rows be read from.
+    alias = rows._db or router.db_for_write(model)  # type: ignore[attr-defined] # what using() was told
     items = {
         item
-        for pks in batches(list(rows.order_by().values_list("pk", flat=True)))
-        for row in stored_rows(model, pks, rows.db)
-        for item in registry.dependencies.affected(model, row, alias=rows.db)
+        for pks in batches(list(rows.using(alias).order_by().values_list("pk", flat=True)))
+        for row in stored_rows(model, pks, alias)
+        for item in registry.dependencies.affected(model, row, alias=alias)
     }
     keys = [item for item in items if isinstance(item, Key)]
     wide = {item for item in items if isinstance(item, Scope)}

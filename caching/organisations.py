@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
+from django.db import DEFAULT_DB_ALIAS
+
 from caching.errors import AmbiguousOrganisation, CachingError, UnknownOrganisation
 from caching.logs import escaped
 from caching.registry import registry
+from caching.routing import reads_from
 
 __all__ = ["MOST_TYPED", "organisation_meant", "organisations_meant"]
 
@@ -47,8 +50,14 @@ def organisation_meant(text: str) -> str:
     # Databases refuse some of these with errors of their own, and an empty text would stand for all organisations.
     if not text or len(text) > MOST_TYPED or "\0" in text or not _is_whole(text):
         raise UnknownOrganisation([text])
-    if registry.organisations is None or text in set(registry.organisations([text])):
+    if registry.organisations is None:
         return text
+    # A replica may not have heard of a new one.
+    with reads_from(DEFAULT_DB_ALIAS):
+        return text if text in set(registry.organisations([text])) else _called(text)
+
+
+def _called(text: str) -> str:
     found = _like(text)
     exactly = [each for each in found if each[1].casefold() == text.casefold()]
     meant = exactly or found

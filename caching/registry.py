@@ -8,8 +8,11 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from django.db import DEFAULT_DB_ALIAS
+
 from caching.dependencies import DependencyMap
 from caching.errors import CachingError, UnknownOrganisation, UnknownRegion
+from caching.routing import reads_from
 
 if TYPE_CHECKING:
     from caching.regions import Region
@@ -57,7 +60,9 @@ class Registry:
     def require_organisations(self, orgs: Collection[str]) -> None:
         """Do nothing if all these organisations exist; raises `UnknownOrganisation`, which names those that do not."""
         if orgs and self.organisations is not None:
-            missing = set(orgs).difference(self.organisations(orgs))
+            # A replica may not have heard of a new one.
+            with reads_from(DEFAULT_DB_ALIAS):
+                missing = set(orgs).difference(self.organisations(orgs))
             if missing:
                 raise UnknownOrganisation(list(missing))
 

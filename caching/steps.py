@@ -16,6 +16,7 @@ from caching.conf import conf
 from caching.errors import RedisUnavailable
 from caching.flights import Landing, Seat
 from caching.keys import Key
+from caching.routing import reads_from
 from caching.runtime import runtime
 from caching.scripts import Command
 from caching.telemetry import tracing
@@ -123,7 +124,7 @@ class Load(msgspec.Struct, frozen=True):
         began = time.perf_counter_ns()
         try:
             may_fill = not in_transaction(alias) and not may_be_old(alias)
-            with tracing.span(tracing.LOAD, self.keys[0].region, len(self.keys)):
+            with reads_from(alias), tracing.span(tracing.LOAD, self.keys[0].region, len(self.keys)):
                 values = self.region.load_rows([(key.org, *key.parts) for key in self.keys], alias)
         except Exception as error:
             return Loaded({}, may_fill, 0.0, error)

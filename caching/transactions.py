@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from caching.conf import conf
 from caching.invalidation import Invalidation, invalidate
 from caching.keys import Key, Scope
 from caching.marks import Clear, Item
+from caching.routing import reads_from
 from caching.telemetry import tracing
 
 __all__ = ["atomic", "dirty_keys", "in_transaction", "may_be_old", "note", "open_notes", "wrap_connection"]
@@ -62,9 +63,14 @@ class Notes:
 open_notes: dict[int, Notes] = {}
 
 
-def atomic(using: str | None = None, *, durable: bool = False) -> AbstractContextManager[None]:
-    """Return Django's `atomic`, which is a real transaction on every engine: on MongoDB by `caching.mongodb`."""
-    return transaction.atomic(using=using, durable=durable)
+@contextmanager
+def atomic(using: str | None = None, *, durable: bool = False) -> Iterator[None]:
+    """Open Django's `atomic`, which is a real transaction on every engine: on MongoDB by `caching.mongodb`.
+
+    What is read in it decides about what is written, so no router sends its reads to a replica.
+    """
+    with transaction.atomic(using=using, durable=durable), reads_from(using or DEFAULT_DB_ALIAS):
+        yield
 
 
 def in_transaction(alias: str) -> bool:

@@ -69,7 +69,7 @@ def orders_get(*, org_id: str, order_ids: Iterable[UUID], using: str | None = No
 
 
 def _read_many(org_id: str, order_ids: Iterable[UUID], using: str | None) -> list[Order]:
-    lines = OrderLine.objects.annotate(order_version=F("order__version"))
+    lines = OrderLine.objects.using(using).annotate(order_version=F("order__version"))
     orders = _orders(org_id, using).filter(pk__in=order_ids).annotate(currency=F("org__currency"))
     return list(orders.prefetch_related(Prefetch("lines", lines)))
 
