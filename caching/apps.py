@@ -33,6 +33,7 @@ class CachingConfig(AppConfig):
             mongodb_checks,
             prefetch_checks,
             quota_checks,
+            redis_checks,
             rest_checks,
             routing_checks,
             signals,

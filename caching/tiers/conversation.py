@@ -8,14 +8,14 @@ from typing import Any, Final, NamedTuple
 
 from hiredis import ProtocolError, ReplyError, pack_command
 from redis import TimeoutError as RedisTimeoutError
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.sentinel import MasterNotFoundError
 
 from caching.errors import RedisUnavailable
 from caching.scripts import Command, command
 
 __all__ = [
-    "TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "is_unknown", "lost", "packed", "reason",
+    "TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "is_unknown", "lasting", "lost", "packed", "reason",
     "refused", "run_id_of",
 ]  # fmt: skip
 
@@ -79,15 +79,22 @@ def reason(error: BaseException) -> str:
         return "no Sentinel that answers names a primary"
     if isinstance(error, AuthenticationError):
         return "it refuses the user or the password"
+    refused = _tls_error(error)
+    if isinstance(refused, SSLCertVerificationError):
+        return f"its certificate is not accepted ({refused.verify_message})"
+    return f"TLS failed ({refused.reason or type(refused).__name__})" if refused else type(error).__name__
+
+
+def lasting(error: BaseException) -> bool:
+    """Whether it is the settings', so that no later attempt will do better."""
+    return isinstance(error, AuthenticationError | NoPermissionError) or _tls_error(error) is not None
+
+
+def _tls_error(error: BaseException | None) -> SSLError | None:
     # Redis-py makes of it an error of its own, and tells nothing more.
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, SSLCertVerificationError):
-            return f"its certificate is not accepted ({cause.verify_message})"
-        if isinstance(cause, SSLError):
-            return f"TLS failed ({cause.reason or type(cause).__name__})"
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
+    while error is not None and not isinstance(error, SSLError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def packed(batch: Batch) -> bytes:
