@@ -15,8 +15,8 @@ from caching.errors import RedisUnavailable
 from caching.scripts import Command, command
 
 __all__ = [
-    "TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "is_unknown", "lasting", "lost", "packed", "reason",
-    "refused", "run_id_of",
+    "TIMEOUTS", "TROUBLE", "WHO", "Batch", "Replies", "conversation", "is_unknown", "lasting", "lost", "packed",
+    "reason", "refused", "run_id_of",
 ]  # fmt: skip
 
 # Answers that say: this server serves nobody now, or not us.
