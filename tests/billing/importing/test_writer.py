@@ -1,4 +1,4 @@
-"""Orders of a file are written once, all or none."""
+"""Orders of a file are written once, each whole or not at all."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +11,7 @@ from billing.importing.errors import BadRowsError, ImportFileError, Problem
 from billing.importing.reader import FileContent
 from billing.importing.writer import content_import
 from billing.models import Bill, Payment
-from billing.services.history import HistoricLine, HistoricOrder
+from billing.services.history import HistoricLine, HistoricOrder, _Rows
 from orders.models import Order, OrderLine
 from restaurant.profiles.models import BusinessProfile
 from tests.factories import NOON, BusinessProfileFactory, OrderFactory
@@ -86,15 +86,23 @@ def test_an_impossible_name_of_an_organisation_is_refused() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_error_half_way_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing.services.history._BATCH", 1)
+def test_an_error_half_way_leaves_whole_orders_and_the_next_import_writes_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("billing.importing.writer._AT_ONCE", 1)
+    write = _Rows.write
 
-    def fail_at_the_second(_: int) -> None:
+    def fail_at_the_second(rows: _Rows, using: str | None) -> None:
+        write(rows, using)
         if Payment.objects.count() == 2:
             raise RuntimeError("the power fails")
 
-    with pytest.raises(RuntimeError, match="the power fails"):
-        content_import(org_id="new", content=CONTENT, advance=fail_at_the_second)
+    with monkeypatch.context() as failing:
+        failing.setattr(_Rows, "write", fail_at_the_second)
+        with pytest.raises(RuntimeError, match="the power fails"):
+            content_import(org_id="new", content=CONTENT)
 
-    for model in (BusinessProfile, Order, OrderLine, Bill, Payment):
-        assert not model.objects.exists()
+    assert [Order.objects.get().external_ref] == ["early"]
+    assert (OrderLine.objects.count(), Bill.objects.count(), Payment.objects.count()) == (2, 1, 1)
+    assert content_import(org_id="new", content=CONTENT) == (1, 1, False)
+    assert list(Order.objects.order_by("number").values_list("number", "external_ref")) == [(1, "early"), (2, "late")]
