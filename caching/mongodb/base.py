@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 
 from caching.mongodb.features import DatabaseFeatures
 from caching.mongodb.operations import DatabaseOperations
+from caching.mongodb.schema import DatabaseSchemaEditor
 from caching.retrying import COMMIT_UNKNOWN, pauses
 
 __all__ = ["DatabaseWrapper"]
@@ -45,6 +46,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc] # without typ
 
     features_class = DatabaseFeatures
     ops_class = DatabaseOperations
+    SchemaEditorClass = DatabaseSchemaEditor
 
     # Not the backend's, which leave Django's transactions out.
     set_autocommit = BaseDatabaseWrapper.set_autocommit

@@ -248,6 +248,14 @@ def test_decimals_keep_the_places_of_their_column(mongo: DatabaseWrapper) -> Non
     assert str(value) == "4.50"
 
 
+def test_a_join_finds_the_other_row_by_its_key(mongo: DatabaseWrapper) -> None:
+    """By an index that holds every row: a join may use no other."""
+    for table in ("shop_shop", "shop_dish"):
+        unique = [each for each in mongo.get_collection(table).index_information().values() if each.get("unique")]
+        assert unique
+        assert not any("partialFilterExpression" in each for each in unique)
+
+
 def test_queries_can_be_watched(mongo: DatabaseWrapper) -> None:
     seen: list[str] = []
     with mongo.execute_wrapper(lambda run, sql, *rest: (seen.append(sql), run(sql, *rest))[1]):
