@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.apps import apps
+from django.db import connection, connections
 from django.db.models import QuerySet
 from django.db.models.deletion import Collector
 from django.test.utils import CaptureQueriesContext
 
+from tests.databases import sqlite
 from tests.elsewhere import elsewhere
 from tests.shop.cached import tally
-from tests.shop.models import Dish, Review, Shop
+from tests.shop.models import Dish, Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,11 +43,21 @@ def test_a_row_that_moves_between_being_collected_and_deleted_leaves_no_count_be
     assert tally.get("corner", "main").dishes == 0
 
 
-def test_where_writers_exclude_each_other_a_query_sets_delete_asks_for_no_row_again() -> None:
-    Dish.objects.create(shop_id="corner", name="bread", kind="starter")
-    Review.objects.all().delete()
-    with CaptureQueriesContext(connection) as queries:
-        Dish.objects.all().delete()
+def test_where_writers_exclude_each_other_a_query_sets_delete_asks_for_no_row_again(tmp_path: Path) -> None:
+    connections["other"] = exclusive = sqlite("other", tmp_path / "other.sqlite3")
+    try:
+        with exclusive.schema_editor() as editor:
+            for model in apps.get_app_config("shop").get_models():
+                if not model._meta.proxy:
+                    editor.create_model(model)
+        Shop.objects.using("other").create(slug="corner", name="corner")
+        Dish.objects.using("other").create(shop_id="corner", name="bread", kind="starter")
+        with CaptureQueriesContext(exclusive) as queries:
+            Dish.objects.using("other").all().delete()
+        assert not Dish.objects.using("other").exists()
+    finally:
+        exclusive.close()
+        del connections["other"]
     assert [query["sql"] for query in queries if "kind" in query["sql"] and "WHERE" in query["sql"]] == []
 
 
