@@ -19,7 +19,7 @@ from caching.prefetch import Prefetcher
 from caching.registry import registry
 from caching.runtime import runtime
 from tests.caching.foreseeing import switch
-from tests.conftest import MovableClock
+from tests.conftest import STORE, MovableClock
 from tests.shop.models import Shop
 
 _PATIENCE_SECONDS = 60
@@ -97,14 +97,21 @@ class Cable:
         """Cut this process off: its connections are closed, and new ones refused."""
         tier = runtime.redis
         assert tier is not None
-        self._monkeypatch.setattr(tier, "connection", partial(type(tier).connection, tier, port=self._dead_port))
+        if STORE == "rest":
+            self._url, url = tier._url, f"http://127.0.0.1:{self._dead_port}"
+            self._monkeypatch.setattr(tier, "_url", url)
+        else:
+            self._monkeypatch.setattr(tier, "connection", partial(type(tier).connection, tier, port=self._dead_port))
         tier.close()
 
     def plug(self) -> None:
         """End that; what the process noticed of it stays as it is."""
         tier = runtime.redis
         assert tier is not None
-        self._monkeypatch.setattr(tier, "connection", partial(type(tier).connection, tier))
+        if STORE == "rest":
+            self._monkeypatch.setattr(tier, "_url", self._url)
+        else:
+            self._monkeypatch.setattr(tier, "connection", partial(type(tier).connection, tier))
         tier.close()
 
 

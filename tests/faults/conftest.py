@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from tests.conftest import MovableClock
+from tests.conftest import STORE, MovableClock
 from tests.faults.hosts import Host
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Server
 from tests.faults.stage import Stage
+from tests.servers.rest_front import TOKEN, Front
 
 
 @pytest.fixture
@@ -28,6 +29,10 @@ def configure(settings: Settings, fresh_cache: None) -> Callable[..., None]:
             },
         }
         settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis", "REDIS_BUDGET_SECONDS": 5.0, **caching}
+        if STORE == "rest":
+            budget = settings.CACHING["REDIS_BUDGET_SECONDS"]
+            over_rest = {"REDIS_ALIAS": None, "REST_URL": f"http://127.0.0.1:{port}", "REST_TOKEN": TOKEN}
+            settings.CACHING = {**settings.CACHING, **over_rest, "REST_BUDGET_SECONDS": budget}
 
     return set_port
 
@@ -39,8 +44,17 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def proxy(server: Server) -> Iterator[Proxy]:
-    proxy = Proxy(server.port)
+def front(server: Server) -> Iterator[Front]:
+    """A REST front before the server."""
+    front = Front(server.port)
+    yield front
+    front.close()
+
+
+@pytest.fixture
+def proxy(request: pytest.FixtureRequest, server: Server) -> Iterator[Proxy]:
+    """The way to the server; with TEST_REDIS=rest, to the front before it."""
+    proxy = Proxy(request.getfixturevalue("front").port if STORE == "rest" else server.port)
     yield proxy
     proxy.close()
 
@@ -55,7 +69,12 @@ def set_stage(
     def make(server: Server, proxy: Proxy, elsewhere: int, *, budget: float) -> Stage:
         # Marks whose writer was not heard any more run out soon: the server's time cannot be moved.
         configure(proxy.port, elsewhere=elsewhere, REDIS_BUDGET_SECONDS=budget, MARK_SECONDS=0.5)
-        other = Host(REDIS_ALIAS="elsewhere", STAMPS_DIR=str(tmp_path_factory.mktemp("elsewhere")))
+        way: dict[str, Any] = {"REDIS_ALIAS": "elsewhere"}
+        if STORE == "rest":
+            its_front = Front(elsewhere)
+            ends.append(its_front.close)
+            way = {"REST_URL": its_front.url}
+        other = Host(**way, STAMPS_DIR=str(tmp_path_factory.mktemp("elsewhere")))
         stage = Stage(server, proxy, other, clock)
         ends.extend((stage.close, other.close))
         return stage

@@ -71,10 +71,14 @@ class _Handler(BaseHTTPRequestHandler):
     def finish(self) -> None:
         with self.server.front.lock:
             self.server.open.discard(self.connection)
-        if self._valkey is not None:
-            self._valkey.close()
+        self._let_go()
         with suppress(OSError):
             super().finish()
+
+    def _let_go(self) -> None:
+        if self._valkey is not None:
+            self._valkey.close()
+            self._valkey = None
 
     def do_POST(self) -> None:
         front = self.server.front
@@ -104,8 +108,14 @@ class _Handler(BaseHTTPRequestHandler):
         with front.lock:
             front.asked.append(lines)
         try:
-            told = [self._told(line) for line in lines]
+            try:
+                told = [self._told(line) for line in lines]
+            except OSError:
+                # As every pool does with a connection that the server closed.
+                self._let_go()
+                told = [self._told(line) for line in lines]
         except OSError:
+            self._let_go()
             return 503, _json({"error": "ERR the database is not there"})
         if many:
             return 200, _json(told)

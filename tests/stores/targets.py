@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from benchmarks.postgres import PostgresServer
 from tests.faults.servers import Server
 from tests.servers.mongod import Mongod
+from tests.servers.rest_front import Front
 from tests.stores.replays import Interruption
 
 __all__ = ["COHERENCE", "STORES", "WHOLE", "Started", "Store"]
@@ -21,6 +23,19 @@ WHOLE: Final = ("tests",)
 
 # What is about Redis: faults of its servers, the proof, the stress, and every test that runs with `tiers`.
 COHERENCE: Final = ("tests/caching", "tests/faults", "tests/prove", "tests/stress")
+
+# Of these, what is about the protocol and not about connections to Redis itself; a front is before each test's server.
+_OVER_REST: Final = (
+    *(f"tests/caching/tiers/test_rest{part}.py" for part in ("", "_protocol")),
+    *(
+        f"tests/caching/test_{part}.py"
+        for part in (
+            "findings_reading", "flights", "marks", "outbox", "random_writes", "reading", "reading_redis", "relay",
+            "transactions",
+        )
+    ),
+    *(f"tests/faults/test_{part}.py" for part in ("commits", "stories")),
+)  # fmt: skip
 
 # What a site says when it has noticed.
 _DATABASE_AWAY: Final = frozenset({"database_away"})
@@ -82,6 +97,15 @@ def _mongodb(stack: ExitStack) -> Started:
     )
 
 
+def _rest(stack: ExitStack) -> Started:
+    server = stack.enter_context(Server())
+    front = Front(server.port)
+    stack.callback(front.close)
+    site = {"UPSTASH_REDIS_REST_URL": front.url, "UPSTASH_REDIS_REST_TOKEN": front.token}
+    version = f"upstash-redis {metadata.version('upstash-redis')}"
+    return Started(version, {"TEST_REDIS": "rest"}, Interruption(front.kill, front.start, _REDIS_AWAY), site)
+
+
 # A store with a server of its own is one more function above, and one more line here.
 STORES: Final = {
     store.name: store
@@ -90,5 +114,6 @@ STORES: Final = {
         Store("postgresql", WHOLE, _postgresql),
         Store("mongodb", WHOLE, _mongodb),
         Store("valkey", COHERENCE, _redis, is_ordinary=True),
+        Store("rest", _OVER_REST, _rest),
     )
 }
