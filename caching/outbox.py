@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from django.apps import apps
@@ -44,15 +45,17 @@ def _is_composed(item: Item) -> bool:
 
 def insert(connection: BaseDatabaseWrapper, items: Iterable[Item], *, commit_id: str, writer: str) -> None:
     """Insert a row for each item, in whatever transaction the connection has open. Raises `django.db.Error`."""
-    model, began = _model(), timezone.now()
+    model, created = _model(), timezone.now()
     rows: list[Model] = []
     # Lists last, and in this order for sure: another host that hears of a list first would make it anew of an item of
-    # whose change it has not heard, and keep it.
-    for place, item in enumerate(sorted(items, key=_is_composed)):
+    # whose change it has not heard, and keep it. By their ids, for not every database keeps microseconds.
+    ordered = sorted(items, key=_is_composed)
+    for id_, item in zip(sorted(uuid.uuid4() for _ in ordered), ordered, strict=True):
         kind, name = told(item)
-        created, region = began + timedelta(microseconds=place), item.region or ""
+        region = item.region or ""
         rows.append(
             model(
+                id=id_,
                 created=created,
                 prefix=conf.PREFIX,
                 kind=kind,
