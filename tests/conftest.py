@@ -27,16 +27,21 @@ from tests.servers.acl import USER, make_user
 from tests.servers.cluster import Cluster
 from tests.servers.rest_front import Front
 
-#: What the fixture `redis` reaches: a server, with "rest" through a REST front, or with "cluster" a Redis Cluster.
+#: What a Redis is: a server, with "rest" one that the fixture `redis` reaches through a REST front, with "cluster" a
+#: Redis Cluster for the fixture `tiers`: others are about what is done to one server.
 STORE = os.environ.get("TEST_REDIS", "")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about SQL where there is none: such a test has nothing to say there."""
+    """Leave out what is about SQL where there is none, and what asks no cluster where that is what is tested."""
     if connections["default"].vendor == "mongodb":
         about_sql = [item for item in items if item.get_closest_marker("sql")]
         config.hook.pytest_deselected(items=about_sql)
         items[:] = [item for item in items if not item.get_closest_marker("sql")]
+    if STORE == "cluster":
+        elsewhere = [item for item in items if not {"tiers", "cluster"}.intersection(getattr(item, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
 
 
 # Made with the test database; a flush would make them anew each time, which takes longer than many a test.
@@ -155,14 +160,6 @@ def redis(request: pytest.FixtureRequest, settings: Settings, fresh_cache: None,
 
     Returns a client of it, which may do everything.
     """
-    if STORE == "cluster":
-        from redis import RedisCluster
-
-        cluster: Cluster = request.getfixturevalue("cluster")
-        if redis_user:
-            configure_redis(settings, cluster.location_of_user(), CLUSTER=True)
-        return RedisCluster(host="127.0.0.1", port=cluster.primaries[0].port)
-
     from redis import Redis
 
     valkey: ValkeyServer = request.getfixturevalue("valkey")
@@ -208,8 +205,11 @@ def cluster(cluster_servers: Cluster, settings: Settings, fresh_cache: None) -> 
 
 
 @pytest.fixture(params=["local memory alone", "with Redis"])
-def tiers(request: pytest.FixtureRequest) -> str:
+def tiers(request: pytest.FixtureRequest, settings: Settings) -> str:
     """Run the test twice: without Redis and with it."""
-    if request.param == "with Redis":
+    if request.param == "with Redis" and STORE == "cluster":
+        cluster: Cluster = request.getfixturevalue("cluster")
+        configure_redis(settings, cluster.location_of_user(), CLUSTER=True)
+    elif request.param == "with Redis":
         request.getfixturevalue("redis")
     return str(request.param)
