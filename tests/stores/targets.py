@@ -13,6 +13,7 @@ from typing import Final
 
 from benchmarks.postgres import PostgresServer
 from tests.faults.servers import Server
+from tests.servers.cluster import Cluster
 from tests.servers.mongod import Mongod
 from tests.servers.rest_front import Front
 from tests.stores.replays import Interruption
@@ -90,6 +91,15 @@ def _redis(stack: ExitStack) -> Started:
     return Started(version, {}, interruption, {"REDIS_URL": f"redis://127.0.0.1:{server.port}/0"})
 
 
+def _cluster(stack: ExitStack) -> Started:
+    cluster = stack.enter_context(Cluster())
+    lost = cluster.nodes[0]
+    version = lost.client.info("server").get("valkey_version", "")
+    servers = ",".join(f"127.0.0.1:{node.port}" for node in cluster.nodes)
+    interruption = Interruption(lost.kill, lost.start, _REDIS_AWAY)
+    return Started(version, {"TEST_REDIS": "cluster"}, interruption, {"REDIS_URL": f"redis+cluster://{servers}"})
+
+
 def _mongodb(stack: ExitStack) -> Started:
     server = stack.enter_context(Mongod())
     return Started(
@@ -114,6 +124,7 @@ STORES: Final = {
         Store("postgresql", WHOLE, _postgresql),
         Store("mongodb", WHOLE, _mongodb),
         Store("valkey", COHERENCE, _redis, is_ordinary=True),
+        Store("cluster", WHOLE, _cluster),
         Store("rest", _OVER_REST, _rest),
     )
 }

@@ -13,7 +13,7 @@ from caching.epochs import guard_names, wide_names
 from caching.errors import RedisUnavailable
 from caching.keys import Key, Scope
 from caching.runtime import runtime
-from caching.scripts import CLEAR, EPOCH, FILL, LEASE, MARK, UNMARK, WIDE_MARK, WIDE_UNMARK, command
+from caching.scripts import CLEAR, EPOCH, FILL, LEASE, MARK, UNMARK, WIDE_MARK, WIDE_UNMARK, command, one_by_one
 from caching.tiers.cluster import ClusterTier
 from caching.tiers.slots import slot_of
 from tests.servers.cluster import Cluster, Node
@@ -158,3 +158,40 @@ def test_an_epoch_is_changed_though_its_slot_is_on_its_way(
     epoch, members = tier.execute([command("GET", EPOCH_NAME), command("ZRANGE", WIDE, 0, -1)]).values
     assert epoch not in (None, b"first")
     assert (b"mine" in members) == wide
+
+
+# --- one key after the other, on one server: what a reader can do in between ------------------------------------------
+
+_COMMANDS = {
+    "mark": MARK(list(guard_names(KEY)), "mine", 5000),
+    "unmark": UNMARK(list(guard_names(KEY)), "mine"),
+    "wide mark": WIDE_MARK([EPOCH_NAME, WIDE], "mine", 5000, "t1"),
+    "wide unmark": WIDE_UNMARK([EPOCH_NAME, WIDE], "mine", "t2"),
+}
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+@pytest.mark.parametrize("cut", range(4))
+def test_no_reader_in_between_leaves_a_value_behind(redis: Any, name: str, cut: int) -> None:
+    """One holds a lease from before and fills; another asks for one: what it would load may be old by the end."""
+    assert runtime.redis is not None
+    execute = runtime.redis.execute
+    execute([command("SET", EPOCH_NAME, "first"), command("SET", VALUE, "old"), command("SET", LEASED, "before")])
+    if "unmark" in name:
+        execute([_COMMANDS[name.replace("unmark", "mark")], command("SET", LEASED, "before")])
+    before = execute([command("GET", EPOCH_NAME)]).values
+    single = one_by_one(_COMMANDS[name])
+    for each in single[:cut]:
+        execute([each])
+    if cut < len(single):
+        execute([FILL([LEASED, VALUE], "before", b"old", 5000), command("DEL", LEASED)])
+        (verdict,) = execute([LEASE([LEASED, PENDING, WIDE, VALUE], "between", 5000, b"")]).values
+        # Before a mark there is nothing to hold it back, and it ends with the mark.
+        assert (verdict == b"pending") == (cut > 0 or "unmark" in name)
+    for each in single[cut:]:
+        execute([each])
+    execute([FILL([LEASED, VALUE], "between", b"old", 5000)])
+    after, value = execute([command("GET", EPOCH_NAME), command("GET", VALUE)]).values
+    # A wide write leaves values, which their epoch makes worthless.
+    assert value is None or [after] != before
+    assert ("wide" in name) == ([after] != before)
