@@ -19,6 +19,7 @@ from caching.keys import Key, Scope
 from caching.runtime import runtime
 from caching.scripts import Script, command
 from caching.tiers.cluster import ClusterTier
+from caching.tiers.links import Link
 from caching.tiers.slots import slot_of
 from tests.conftest import configure_redis
 from tests.faults.waiting import eventually
@@ -113,18 +114,23 @@ def test_all_servers_work_at_the_same_time(cluster: Cluster, execute: Any) -> No
     assert slow.client.get(MANY[0]) == b"1"
 
 
+def test_who_was_interrupted_takes_no_answer_for_that_to_another_question(
+    tier: ClusterTier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tier.execute([command("SET", name, name) for name in MANY])
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Link, "_receive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tier.execute([command("STRLEN", name) for name in MANY])
+    assert tier.execute([command("GET", name) for name in MANY]).values == [name.encode() for name in MANY]
+
+
 def test_all_answer_to_a_ping(execute: Any) -> None:
     assert execute([command("PING")]).values == [b"PONG"]
-
-
-def test_the_write_is_known_to_the_replicas_of_its_server(cluster: Cluster, tier: ClusterTier) -> None:
-    write = [command("SET", MANY[0], "new"), command("SET", MANY[1], "new")]
-    tier.execute(write)
-    assert tier.wait(1, write) == 1
-    replica = cluster.replica_of(cluster.owner(MANY[0]))
-    replica.says("READONLY")
-    assert cluster.replica_of(cluster.owner(MANY[0])).client.info("replication")["master_link_status"] == "up"
-    assert tier.wait(2, write) == 1
 
 
 def test_a_server_that_is_no_cluster_says_so(redis_alone: None) -> None:

@@ -96,6 +96,43 @@ def test_a_primary_that_was_started_again_is_another(cluster: Cluster, tier: Clu
         assert way(pack_command(("MGET", other))) == ([b"old"], replies.run_id)
 
 
+@pytest.mark.parametrize("way", ["ask", "aask"])
+def test_one_question_meets_a_primary_that_was_started_again(cluster: Cluster, tier: ClusterTier, way: str) -> None:
+    ask = tier.ask if way == "ask" else async_to_sync(tier.aask)
+    question = pack_command(("MGET", MANY[0]))
+    _, before = ask(question)
+    again = cluster.owner(MANY[0])
+    again.kill()
+    again.start()
+    eventually(lambda: b"cluster_state:ok" in again.says("CLUSTER", "INFO"))
+    assert ask(question)[1] != before
+
+
+@pytest.mark.parametrize("primary", range(3))
+def test_a_probe_asks_each_primary_for_a_write(cluster: Cluster, tier: ClusterTier, primary: int) -> None:
+    tier.probe()
+    refusing = cluster.primaries[primary]
+    refusing.client.config_set("min-replicas-to-write", 2)
+    try:
+        with pytest.raises(RedisUnavailable, match="NOREPLICAS"):
+            tier.probe()
+    finally:
+        refusing.client.config_set("min-replicas-to-write", 0)
+
+
+def test_replicas_are_counted_where_there_are_fewest(cluster: Cluster, tier: ClusterTier) -> None:
+    alone = cluster.owner(MANY[0])
+    other = next(name for name in MANY if cluster.owner(name) is not alone)
+    write = [command("SET", MANY[0], "new"), command("SET", other, "new")]
+    tier.execute(write)
+    assert tier.wait(1, write) == 1
+    cluster.replica_of(alone).kill()
+    eventually(lambda: alone.client.info("replication")["connected_slaves"] == 0)
+    tier.execute(write)
+    assert tier.wait(1, write) == 0
+    assert tier.wait(1, write[1:]) == 1
+
+
 def test_a_primary_that_was_replaced_in_peace_is_another(cluster: Cluster, tier: ClusterTier, execute: Any) -> None:
     before = execute([command("SET", name, "kept") for name in MANY]).run_id
     successor = cluster.replica_of(cluster.owner(MANY[0]))
