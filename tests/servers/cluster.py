@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -62,7 +63,7 @@ class Cluster:
                 begin, end = (_SLOTS * each // primaries for each in (number, number + 1))
                 node.says("CLUSTER", "ADDSLOTSRANGE", begin, end - 1)
             for node, replica in zip(first, self.nodes[primaries:], strict=False):
-                eventually(lambda node=node, replica=replica: self._obeys(node, replica))
+                eventually(partial(self._obeys, node, replica))
             self.settle()
         except BaseException:
             self.end()
