@@ -39,6 +39,7 @@ class CachingConfig(AppConfig):
             signals,
             warming_checks,
         )
+        from caching.around import checks as around_checks  # noqa: F401 -- the same
         from caching.telemetry import checks as telemetry_checks  # noqa: F401 -- the same
 
         signals.connect()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +18,7 @@ from caching.logs import described
 from caching.organisations import organisations_meant
 from caching.registry import registry
 
-__all__ = ["FELL_SHORT", "ORG_HELP", "OperatorCommand", "add_json", "add_targets", "targets"]
+__all__ = ["FELL_SHORT", "ORG_HELP", "OperatorCommand", "add_json", "add_targets", "targets", "told_to_end"]
 
 #: The exit code of commands that did what they should and found what should not be, such as a region below its target;
 #: 1 is for those that did not, 2 for arguments that argparse refuses.
@@ -25,6 +29,8 @@ FELL_SHORT: Final = 3
 ORG_HELP: Final = "by its id or its business name"
 
 _INTERRUPTED: Final = 130
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def add_targets(parser: CommandParser, verb: str) -> None:
@@ -53,6 +59,18 @@ def targets(options: dict[str, Any]) -> tuple[list[str], list[str]]:
 def add_json(parser: CommandParser, instead: str) -> None:
     """Add `--json`: one document, as `OperatorCommand.write_json` writes it, instead of that."""
     parser.add_argument("--json", action="store_true", help=f"write one JSON document instead of {instead}")
+
+
+@contextmanager
+def told_to_end() -> Iterator[threading.Event]:
+    """Give an event that is set when the process is told to end, which it does not by itself meanwhile."""
+    ended = threading.Event()
+    before = {each: signal.signal(each, lambda *_: ended.set()) for each in _SIGNALS}
+    try:
+        yield ended
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 class OperatorCommand(BaseCommand):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -13,10 +9,8 @@ from django.db import Error
 
 from caching.errors import RedisUnavailable
 from caching.logs import described
-from caching.management.operator import OperatorCommand, add_json
+from caching.management.operator import OperatorCommand, add_json, told_to_end
 from caching.runtime import runtime
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Command(OperatorCommand):
@@ -47,7 +41,7 @@ class Command(OperatorCommand):
                 raise CommandError(f"Not all was delivered: {what}. {_count(relay.describe()['depth'])}.") from error
             done = self.style.SUCCESS(f"Delivered {relay.delivered}.")
         else:
-            with _told_to_end() as ended:
+            with told_to_end() as ended:
                 if not options["json"]:
                     self.stdout.write("Delivering what Redis could not be told. Ctrl-C ends this.")
                 relay.run(ended)
@@ -60,14 +54,3 @@ class Command(OperatorCommand):
 
 def _count(depth: int | None) -> str:
     return "The outbox cannot be read" if depth is None else f"Waiting: {depth}"
-
-
-@contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    ended = threading.Event()
-    before = {each: signal.signal(each, lambda *_: ended.set()) for each in _SIGNALS}
-    try:
-        yield ended
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

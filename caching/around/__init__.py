@@ -1,0 +1,1 @@
+"""Follows writes that other programs make in the same database, around Django: see `manage.py follow_writes`."""
