@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +16,7 @@ from caching.keys import Key, Scope
 from caching.marks import Clear
 from caching.registry import registry
 from tests.shop.cached import Texts
-from tests.shop.models import Guest, HeadWaiter, Room, Seat, Shop
+from tests.shop.models import Guest, HeadWaiter, Room, Seat, Shop, Waiter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
@@ -69,19 +71,41 @@ def test_lost_rows_clear_each_region_that_depends_on_their_table() -> None:
     assert lost([tables["shop_review"]]) == {Clear("dish", None), Clear("menu", None)}
 
 
-def test_a_model_in_two_tables_clears_its_regions_and_not_those_of_its_parent() -> None:
-    def load(org: str, *, using: str) -> Texts | None:
-        raise AssertionError
+def test_a_row_of_another_primary_key_leaves_all_that_the_first_was_related_to() -> None:
+    assert _stale("shop_tag", {"id": 1}, {"id": 2}, frozenset({"id"})) == {Clear("seat", None), Clear("plan", None)}
 
-    heads = Region(
-        "heads", Texts, load=load, local_ttl=1, redis_ttl=1, fresh_on=[On(HeadWaiter, org="pk", parts=("bonus",))]
-    )
+
+def _load(org: str, *parts: Any, using: str) -> Texts | None:
+    raise AssertionError
+
+
+@contextmanager
+def _declared(name: str, on: On) -> Iterator[None]:
+    region = Region(name, Texts, load=_load, local_ttl=1, redis_ttl=1, fresh_on=[on])
     try:
-        tables = followed_tables("default")
-        assert lost([tables["shop_headwaiter"]]) == lost([tables["shop_waiter"]]) == {Clear("heads", None)}
-        assert _stale("shop_waiter", None, {"name": "ann"}) == {Clear("heads", None)}
+        yield
     finally:
-        registry.remove(heads)
+        registry.remove(region)
+
+
+def test_a_row_without_a_parent_had_no_key_made_of_it() -> None:
+    with _declared("places", On(Seat, org="shop_id", parts=("room__name",))):
+        items = _stale("shop_seat", {"id": str(uuid4()), "shop_id": "corner", "room_id": None, "waiter_id": None}, None)
+        assert not [item for item in items if item.region == "places"]
+
+
+def test_a_model_in_two_tables_clears_its_regions_and_not_those_of_its_parent() -> None:
+    with (
+        _declared("heads", On(HeadWaiter, org="pk", parts=("bonus",))),
+        _declared("waiters", On(Waiter, org="pk", parts=())),
+    ):
+        tables = followed_tables("default")
+        assert lost([tables["shop_headwaiter"]]) == {Clear("heads", None)}
+        assert lost([tables["shop_waiter"]]) == {Clear("heads", None), Clear("waiters", None)}
+        assert _stale("shop_waiter", {"name": "ann"}, None) == {
+            Clear("heads", None),
+            Key("waiters", "ann", [], "default"),
+        }
 
 
 def test_only_keys_of_rows_are_told() -> None:
