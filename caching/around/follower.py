@@ -16,6 +16,7 @@ from caching.errors import CachingError
 from caching.invalidation import invalidate
 from caching.logs import logger
 from caching.marks import Item
+from caching.registry import registry
 from caching.transactions import in_transaction
 
 __all__ = ["Follower", "Source", "Told"]
@@ -135,4 +136,9 @@ class Follower:
 
     def _invalidate(self, items: set[Item]) -> None:
         if items:
-            invalidate(items, using=self._alias)
+            # Lists last: who hears of a list first would make it anew of an item of whose change it has not heard.
+            invalidate(sorted(items, key=_is_composed), using=self._alias)
+
+
+def _is_composed(item: Item) -> bool:
+    return item.region is not None and registry.get(item.region).is_composed

@@ -227,6 +227,17 @@ def test_payloads_tell_keys_of_rows_and_nothing_else(pg: str, program: Program, 
         assert "my" not in payload
 
 
+def test_lists_are_told_of_after_their_items(
+    pg: str, program: Program, follower: Follower, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(following, "invalidate", lambda items, using: told.extend(item.region for item in items))
+    follower.close()
+    follower.step()
+    assert {*told[-2:]} == {"menu", "plan"}
+    assert "dish" in told
+
+
 # --- losing the place -------------------------------------------------------------------------------------------------
 
 
