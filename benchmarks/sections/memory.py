@@ -20,6 +20,7 @@ _WORKER: Final = "benchmarks.workers.memory"
 # As many processes at once as there are processors in the smallest machine: time is not what is measured.
 _AT_ONCE: Final = 2
 _LITE: Final = 40_000
+_BALANCES: Final = 100_000
 _NOTE: Final = (
     "Process memory (unique set size) after everything was read as an object and as JSON, less that before. "
     "LocMemCache pickles the serializer's plain data; dogpile, cashews and the dictionary refer to our snapshots."
@@ -29,7 +30,7 @@ _NOTE: Final = (
 def rows(bench: Bench) -> Iterator[Row]:
     """Yield bytes per lite profile and per balance, and those of a list of active orders."""
     peers = (OURS, LOCMEM, *(() if bench.quick else (DOGPILE, CASHEWS, DICTIONARY)))
-    lite, balances, lists = _LITE, 100_000, bench.often(10, 2)
+    lite, balances, lists = _LITE, _BALANCES, bench.often(10, 2)
     database = bench.place.database_copy("memory")
 
     def row(kind: str, what: str, count: int, *targets: Target) -> Row:

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import QuerySet
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -150,10 +151,9 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def rows(self) -> None:
-        with connection.cursor() as cursor:
-            # Unheard by the cache, which begins anew with every example.
-            for statement in ("DELETE FROM shop_review", "DELETE FROM shop_dish", "DELETE FROM shop_shop"):
-                cursor.execute(statement)
+        # Unheard by the cache, which begins anew with every example.
+        for model in (Review, Dish, Shop):
+            QuerySet(model)._raw_delete("default")
         with self.processes[0].running():
             for org in _ORGS:
                 Shop.objects.create(slug=org, name=_name())

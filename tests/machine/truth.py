@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from uuid import UUID
 
-from django.db import connection
+from django.db.models import QuerySet, Sum
 
 from caching import Listing, Region
 from caching.snapshots import Snapshot, encode
 from tests.shop.cached import DishCopy, ShopCopy, Tally, dish, menu, shop
+from tests.shop.models import Dish, Review, Shop
 
 __all__ = ["Truth", "Value"]
 
@@ -29,16 +29,14 @@ class _Rows:
     """All rows, as this thread's connection sees them."""
 
     def __init__(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT slug, name, rate FROM shop_shop")
-            self._shops = {slug: (name, rate) for slug, name, rate in cursor.fetchall()}
-            cursor.execute("SELECT dish_id, sum(stars) FROM shop_review GROUP BY dish_id")
-            stars = dict(cursor.fetchall())
-            cursor.execute("SELECT id, version, name, kind, shop_id FROM shop_dish ORDER BY name")
-            self._dishes = [
-                (org, kind, DishCopy(id=UUID(pk), version=version, name=name, stars=stars.get(pk, 0)))
-                for pk, version, name, kind, org in cursor.fetchall()
-            ]
+        # Django's own query sets, of which the cache knows nothing, on whatever database.
+        self._shops = {slug: tuple(rest) for slug, *rest in QuerySet(Shop).values_list("slug", "name", "rate")}
+        stars = dict(QuerySet(Review).order_by().values_list("dish_id").annotate(Sum("stars")))
+        rows = QuerySet(Dish).order_by("name").values_list("pk", "version", "name", "kind", "shop_id")
+        self._dishes = [
+            (org, kind, DishCopy(id=pk, version=version, name=name, stars=stars.get(pk, 0)))
+            for pk, version, name, kind, org in rows
+        ]
 
     def body(self, value: Value) -> bytes:
         """Return the JSON of the value."""

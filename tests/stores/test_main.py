@@ -43,6 +43,7 @@ def no_replays(*passed_on: str) -> runner.Wanted:
 def test_the_tests_are_told_where_the_server_is_and_nothing_else(commands, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:///somebody's")
     monkeypatch.setenv("REDIS_URL", "redis://somebody's")
+    monkeypatch.setenv("PROVE_SCRATCH", "our own guard's")
     ended: list[str] = []
 
     runner._run(_store(ended, DATABASE_URL="postgres://ours"), no_replays(), tmp_path)
@@ -50,7 +51,7 @@ def test_the_tests_are_told_where_the_server_is_and_nothing_else(commands, tmp_p
     ((command, environment),) = commands
     assert command[-1] == "tests"
     assert environment["DATABASE_URL"] == "postgres://ours"
-    assert "REDIS_URL" not in environment
+    assert not {"REDIS_URL", "PROVE_SCRATCH"} & set(environment)
     assert ended == ["ended"]
 
 

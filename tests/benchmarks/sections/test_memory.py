@@ -18,6 +18,7 @@ def test_all_rows_are_measured(restaurant, tiny_bench, workers_in_process, monke
     monkeypatch.setattr(worker, "_BATCH", 2)
     # The sizes that the targets name are for processes of their own.
     monkeypatch.setattr(section, "_LITE", 1)
+    monkeypatch.setattr(section, "_BALANCES", 1)
     monkeypatch.setattr("benchmarks.world.ACTIVE", 2)
     monkeypatch.setattr(worker, "import_module", lambda name: Growing(name, 300))
     for package in ("dogpile", "dogpile.cache", "cashews"):
