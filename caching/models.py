@@ -18,6 +18,7 @@ __all__ = [
     "CacheRegion",
     "CacheUsage",
     "CachedModel",
+    "FollowedPosition",
     "HotKey",
     "PendingInvalidation",
     "VersionedModel",
@@ -234,3 +235,16 @@ class HotKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.region} {self.org}"
+
+
+class FollowedPosition(models.Model):
+    """How far one host has followed the writes in a MongoDB: what it has acted on. `token` is the server's, as JSON."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    token = models.TextField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 from django.db import Error, connections
@@ -19,7 +19,10 @@ from caching.marks import Item
 from caching.registry import registry
 from caching.transactions import in_transaction
 
-__all__ = ["Follower", "Source", "Told"]
+__all__ = ["Engine", "Follower", "Source", "State", "Told", "engine_of"]
+
+#: Whether a table tells of its writes what this release needs.
+State = Literal["installed", "outdated", "missing"]
 
 #: What a pause between two tries begins with, and is doubled to.
 _FIRST_PAUSE: Final = 0.1
@@ -48,8 +51,39 @@ class Source(Protocol):
     def wait(self, seconds: float) -> Sequence[Told]:
         """Return what was written since the last call; waits so long for something."""
 
+    def handled(self, *, told: bool) -> None:
+        """Hear that what was told until now, if anything, has been acted on."""
+
     def close(self) -> None:
         """End the connection; never raises."""
+
+
+class Engine(Protocol):
+    """The module of a kind of database. Its functions raise `CachingError` for a database of another kind."""
+
+    def states(self, alias: str) -> dict[str, State]:
+        """Return the state of each table that is followed."""
+
+    def install(self, alias: str) -> list[str]:
+        """Let the tables tell of their writes; returns their names. Doing it twice does no harm."""
+
+    def remove(self, alias: str) -> list[str]:
+        """Undo what `install` did; returns the names of the tables."""
+
+    def source(self, alias: str) -> Source:
+        """Return what tells of writes."""
+
+
+def engine_of(alias: str) -> Engine:
+    """Return the module for the database; that of PostgreSQL, which refuses it, for one that cannot be followed."""
+    if connections[alias].vendor == "mongodb":
+        # Installed, for this connection is one of it.
+        from caching.around import mongodb
+
+        return mongodb
+    from caching.around import postgresql
+
+    return postgresql
 
 
 class Follower:
@@ -82,6 +116,7 @@ class Follower:
                 return 0
             told = self._source.wait(seconds)
             self._invalidate(self._stale(told))
+            self._source.handled(told=bool(told))
         except Error:
             self.close()
             raise

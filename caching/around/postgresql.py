@@ -7,21 +7,19 @@ import selectors
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from caching.around.changes import Change
-from caching.around.follower import Told
+from caching.around.follower import State, Told
 from caching.around.tables import Followed, followed_tables
 from caching.conf import conf
 from caching.errors import CachingError
 
-__all__ = ["Listener", "State", "install", "remove", "states"]
-
-State = Literal["installed", "outdated", "missing"]
+__all__ = ["Listener", "install", "remove", "source", "states"]
 
 # A foreign server that vanishes is missed within about 10 seconds, not hours.
 _KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
@@ -145,6 +143,11 @@ def remove(alias: str) -> list[str]:
     return tables
 
 
+def source(alias: str) -> Listener:
+    """Return what tells of writes."""
+    return Listener(alias)
+
+
 def _drop_triggers(alias: str, but: set[str] | None = None) -> list[str]:
     sql = _sql(alias)
     tables = set()
@@ -222,6 +225,9 @@ class Listener:
             cursor.execute("SELECT 1")
         payloads, self._payloads = self._payloads, []
         return [_told(payload, self._tables) for payload in payloads]
+
+    def handled(self, *, told: bool) -> None:
+        """Nothing is kept: PostgreSQL tells nothing twice."""
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -16,10 +16,10 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WT
 
 from caching.retrying import TRANSIENT
 
-__all__ = ["SQLAggregateCompiler", "SQLCompiler", "SQLDeleteCompiler", "SQLInsertCompiler", "SQLUpdateCompiler"]
+__all__ = ["LOCK", "SQLAggregateCompiler", "SQLCompiler", "SQLDeleteCompiler", "SQLInsertCompiler", "SQLUpdateCompiler"]
 
-# A field of documents that no model has.
-_LOCK: Final = "_locked_by"
+#: A field of documents that no model has.
+LOCK: Final = "_locked_by"
 
 
 @contextmanager
@@ -82,7 +82,7 @@ class SQLCompiler(_Watched, compiler.SQLCompiler):  # type: ignore[misc] # witho
         result = super().execute_sql(result_type, False, chunk_size)
         if self._read:
             self.collection.update_many(
-                {"_id": {"$in": self._read}}, {"$set": {_LOCK: ObjectId()}}, session=self.connection.session
+                {"_id": {"$in": self._read}}, {"$set": {LOCK: ObjectId()}}, session=self.connection.session
             )
         return result
 

@@ -8,24 +8,23 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils.connection import ConnectionDoesNotExist
 
-from caching.around.follower import Follower
-from caching.around.postgresql import Listener, install, remove, states
+from caching.around.follower import Engine, Follower, engine_of
 from caching.management.operator import FELL_SHORT, OperatorCommand, add_json, told_to_end
 
 
 class Command(OperatorCommand):
     help = (
-        "Make stale what other programs write in the same PostgreSQL database, around Django, milliseconds after they "
-        "have. Runs until it is told to end. Needs triggers (--install). Ends with 0 when it was told to end, with 1 "
-        "when it could not begin, and --status with 3 when triggers are missing or outdated."
+        "Make stale what other programs write in the same database (PostgreSQL or MongoDB) around Django, milliseconds "
+        "after they have. Runs until it is told to end. Needs --install before. Ends with 0 when it was told to end, "
+        "with 1 when it could not begin, and --status with 3 when a table does not tell of its writes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, help="the alias of the database (default)")
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--install", action="store_true", help="make the triggers, or make them anew, and end")
-        what.add_argument("--remove", action="store_true", help="take the triggers away, and end")
-        what.add_argument("--status", action="store_true", help="say which tables have triggers, and end")
+        what.add_argument("--install", action="store_true", help="let the tables tell of their writes, and end")
+        what.add_argument("--remove", action="store_true", help="undo that, and end")
+        what.add_argument("--status", action="store_true", help="say which tables tell of their writes, and end")
         add_json(parser, 'sentences: {"tables": {table: state}}, or at the end {"followed": writes, "cleared": times}')
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -34,19 +33,20 @@ class Command(OperatorCommand):
             connections[alias]
         except ConnectionDoesNotExist:
             raise CommandError(f"There is no database {alias!r} in DATABASES.") from None
+        engine = engine_of(alias)
         if options["install"]:
-            install(alias)
-            self._say(states(alias), as_json=options["json"])
+            engine.install(alias)
+            self._say(engine.states(alias), as_json=options["json"])
         elif options["remove"]:
-            remove(alias)
-            self._say(states(alias), as_json=options["json"])
+            engine.remove(alias)
+            self._say(engine.states(alias), as_json=options["json"])
         elif options["status"]:
-            found = states(alias)
+            found = engine.states(alias)
             self._say(found, as_json=options["json"])
             if set(found.values()) - {"installed"}:
                 raise CommandError(_to_install(alias), returncode=FELL_SHORT)
         else:
-            self._follow(alias, as_json=options["json"])
+            self._follow(engine, alias, as_json=options["json"])
 
     def _say(self, found: dict[str, Any], *, as_json: bool) -> None:
         if as_json:
@@ -55,11 +55,11 @@ class Command(OperatorCommand):
         for table, state in found.items():
             self.stdout.write(f"{table}: {state}")
 
-    def _follow(self, alias: str, *, as_json: bool) -> None:
-        found = states(alias)
+    def _follow(self, engine: Engine, alias: str, *, as_json: bool) -> None:
+        found = engine.states(alias)
         if set(found.values()) - {"installed"}:
             raise CommandError(_to_install(alias))
-        follower = Follower(Listener(alias), alias)
+        follower = Follower(engine.source(alias), alias)
         with told_to_end() as ended:
             if not as_json:
                 self.stdout.write(f"Following the writes in {len(found)} tables. Ctrl-C ends this.")
@@ -71,4 +71,4 @@ class Command(OperatorCommand):
 
 
 def _to_install(alias: str) -> str:
-    return f"Triggers are missing or outdated. Run: manage.py follow_writes --database {alias} --install"
+    return f"Not all tables tell of their writes. Run: manage.py follow_writes --database {alias} --install"
