@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, Final
 
 from django.db import router
@@ -12,14 +12,21 @@ from django.db.models import Model
 
 __all__ = ["PrimaryRouter", "reads_from"]
 
-_alias: ContextVar[str | None] = ContextVar("caching_reads_from", default=None)
+
+class _Here(threading.local):
+    # Of a thread, as connections are. What stands in a context is carried on by coroutines that are cancelled while
+    # their thread is still inside.
+    alias: str | None = None
+
+
+_here: Final = _Here()
 
 
 class PrimaryRouter:
     """Stands before the routers in `DATABASE_ROUTERS`, and says nothing outside `reads_from`."""
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
-        alias = _alias.get()
+        alias = _here.alias
         if alias is None:
             return None
         instance = hints.get("instance")
@@ -44,8 +51,8 @@ def reads_from(alias: str) -> Iterator[None]:
     # Here, for the list is made anew when settings change. Without routers everything is read where it is written.
     if routers and routers[0] is not _PRIMARY:
         routers.insert(0, _PRIMARY)
-    token = _alias.set(alias)
+    before, _here.alias = _here.alias, alias
     try:
         yield
     finally:
-        _alias.reset(token)
+        _here.alias = before

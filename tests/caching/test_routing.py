@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections, router, transaction
 from django.db.models import Model
 from pytest_django.fixtures import Settings
@@ -238,3 +241,29 @@ def test_it_stands_first_once_also_when_routers_change(settings: Settings) -> No
     for _ in range(3):
         with reads_from("default"):
             assert router.routers[1:] == routers
+
+
+def test_a_load_whose_coroutine_was_cancelled_leaves_nothing_behind() -> None:
+    begun, may_go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def load() -> None:
+        with reads_from("default"):
+            begun.set()
+            may_go_on.wait(60)
+        ended.set()
+
+    async def cancelled() -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        canceller = threading.Thread(target=lambda: begun.wait(60) and loop.call_soon_threadsafe(task.cancel))
+        canceller.start()
+        with pytest.raises(asyncio.CancelledError):
+            await sync_to_async(load, thread_sensitive=False)()
+        canceller.join()
+        may_go_on.set()
+        assert await asyncio.to_thread(ended.wait, 60)
+        assert router.db_for_read(Shop) == REPLICA
+
+    async_to_sync(cancelled)()
+
+    assert router.db_for_read(Shop) == REPLICA
