@@ -7,19 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure
 
 from tests.scratch import scratch_directory
 
 __all__ = ["Mongod"]
 
 _START_SECONDS = 60
+_ALREADY_INITIALIZED = 23
 
 
 class Mongod:
@@ -72,28 +72,25 @@ class Mongod:
             self._process = None
 
     def _wait_until_writable(self) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + _START_SECONDS
-        with MongoClient("127.0.0.1", self.port, directConnection=True, serverSelectionTimeoutMS=500) as client:
-            while True:
-                try:
-                    if client.admin.command("hello").get("isWritablePrimary"):
-                        self.version = client.server_info()["version"]
-                        return
-                    self._initiate(client)
-                except PyMongoError:
-                    if self._process.poll() is not None or time.monotonic() > deadline:
-                        raise
-                time.sleep(0.05)
+        # The driver watches the server: the first question waits until it answers, the second until it takes writes.
+        patience = {"serverSelectionTimeoutMS": _START_SECONDS * 1000}
+        with MongoClient("127.0.0.1", self.port, directConnection=True, **patience) as client:
+            self.version = client.server_info()["version"]
+            if self._replica_set:
+                self._initiate(client)
+        if self._replica_set:
+            with MongoClient("127.0.0.1", self.port, replicaSet="rs0", **patience) as client:
+                client.admin.command("ping")
 
     def _initiate(self, client: MongoClient) -> None:
-        # A restarted node knows its set and elects itself; asking a second time is an error.
-        if not client.admin.command("hello").get("setName"):
-            member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
-            client.admin.command(
-                "replSetInitiate",
-                {"_id": "rs0", "members": [member], "settings": {"electionTimeoutMillis": 1000}},
-            )
+        member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+        settings = {"_id": "rs0", "members": [member], "settings": {"electionTimeoutMillis": 1000}}
+        try:
+            client.admin.command("replSetInitiate", settings)
+        except OperationFailure as error:
+            # A restarted node knows its set, and elects itself.
+            if error.code != _ALREADY_INITIALIZED:
+                raise
 
 
 def _binary() -> Path:

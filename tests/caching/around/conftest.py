@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from pytest_django.fixtures import Settings
 from benchmarks.postgres import PostgresServer
 from caching.around.follower import Follower
 from caching.around.postgresql import Listener, install
+from tests.caching.around.steps import follow_writes
 from tests.databases import opened
 from tests.shop.models import Dish, Guest, Label, Review, Room, Seat, Shop, Tag, Waiter
 
@@ -75,12 +77,4 @@ def follower(pg: str) -> Iterator[Follower]:
 def follow(follower: Follower) -> Callable[[int], None]:
     """Return a function that follows so many writes, and fails when fewer are told."""
 
-    def following(writes: int) -> None:
-        followed = 0
-        while followed < writes:
-            found = follower.step(30)
-            assert found, f"only {followed} of {writes} writes were told"
-            followed += found
-        assert followed == writes
-
-    return following
+    return partial(follow_writes, follower)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import StringIO
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from caching.around.mongodb import ChangeStream, install, remove, states
 from caching.models import FollowedPosition
 from caching.mongodb.base import DatabaseWrapper
 from caching.transactions import atomic
+from tests.caching.around.steps import follow_writes
 from tests.caching.mongodb.conftest import ALIAS
 from tests.servers.mongod import Mongod
 from tests.shop.cached import dish, labels, menu, shop, tally
@@ -54,15 +56,7 @@ def follower(program: Database) -> Iterator[Follower]:
 
 @pytest.fixture
 def follow(follower: Follower) -> Follow:
-    def following(writes: int) -> None:
-        followed = 0
-        while followed < writes:
-            found = follower.step(30)
-            assert found, f"only {followed} of {writes} writes were told"
-            followed += found
-        assert followed == writes
-
-    return following
+    return partial(follow_writes, follower)
 
 
 def _name(slug: str = "corner") -> str:
