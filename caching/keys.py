@@ -13,10 +13,11 @@ from django.db import DEFAULT_DB_ALIAS
 
 from caching.errors import CachingError
 from caching.key_secrets import digest_under, secret_count
+from caching.object_ids import ObjectIdLike, is_object_id, object_id
 
 __all__ = ["Key", "Part", "Scope", "digest", "parts_of", "parts_text"]
 
-Part = str | int | UUID | date
+Part = str | int | UUID | date | ObjectIdLike
 
 _PLAIN_ORG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -43,7 +44,9 @@ def _part_name(part: Part, secret: int = 0) -> str:
         return f"i{int(part)}"
     if isinstance(part, date) and not isinstance(part, datetime):
         return "d" + part.isoformat()
-    raise CachingError(f"A key part must be text, a number, a UUID or a date, not {type(part).__name__}.")
+    if is_object_id(part):
+        return f"o{part}"
+    raise CachingError(f"A key part must be text, a number, a UUID, an ObjectId or a date, not {type(part).__name__}.")
 
 
 def parts_text(parts: Iterable[Part]) -> tuple[str, ...]:
@@ -65,6 +68,8 @@ def _part_of(kind: str, text: str) -> Part:
         return int(text)
     if kind == "d":
         return date.fromisoformat(text)
+    if kind == "o":
+        return object_id(text)
     raise ValueError(f"{kind!r} is no kind of key part.")
 
 

@@ -23,6 +23,7 @@ from caching.errors import HostFileError, MarkFailed, RedisUnavailable, UnknownK
 from caching.hotkeys import hot_keys_load
 from caching.keys import Key, Part, Scope
 from caching.models import CacheEvent
+from caching.object_ids import object_id
 from caching.peeking import holds
 from caching.registry import registry
 from caching.rows import batches, stored_rows
@@ -66,7 +67,7 @@ def cache_clear(*, regions: Sequence[str] = (), orgs: Sequence[str] = (), user: 
 
 
 def cache_clear_key(*, region: str, org: str, parts: Sequence[str | int], user: Operator | None = None) -> bool | None:
-    """Forget one key on every host; text that looks like a UUID or a date is taken for that and for text.
+    """Forget one key on every host; text that looks like a UUID, a date or an ObjectId is taken for that and for text.
 
     Returns whether this process or Redis had something of that name; None when Redis did not say. It is made stale
     whatever was found: other processes may hold it. Raises what `cache_clear` does.
@@ -125,7 +126,9 @@ def cache_warm_hot(
 def cache_warm_key(
     *, region: str, org: str, parts: Sequence[str | int], user: Operator | None = None
 ) -> dict[str, int]:
-    """Load one key; text that looks like a UUID or a date is taken for that. Returns {region: 1}, or 0 for no such row.
+    """Load one key; text that looks like a UUID, a date or an ObjectId is taken for that.
+
+    Returns {region: 1}, or 0 for no such row.
 
     Raises `UnknownRegion`, `UnknownOrganisation`, `UnknownKey` or `RedisUnavailable`.
     """
@@ -196,6 +199,11 @@ def _meanings(part: str | int) -> tuple[Part, ...]:
     if isinstance(part, str) and _DATE.fullmatch(part):
         try:
             return date.fromisoformat(part), part
+        except ValueError:
+            return (part,)
+    if isinstance(part, str):
+        try:
+            return object_id(part), part
         except ValueError:
             return (part,)
     return (part,)

@@ -18,6 +18,8 @@ from caching.regions import Region
 __all__ = ["key_parts"]
 
 _KINDS: Final[dict[Any, str]] = {UUID: "UUID", int: "whole number", date: "date, as 2026-11-23", str: "text"}
+# By name: its driver is not there for everyone.
+_OBJECT_ID: Final = "ObjectId"
 _FIELD_KINDS: Final[dict[type[models.Field[Any, Any]], Any]] = {
     models.UUIDField: UUID,
     models.IntegerField: int,
@@ -65,9 +67,17 @@ def _of_fields(on: On) -> Iterator[str]:
         name = f"{model._meta.verbose_name} id" if last == "pk" else path
         while getattr(field, "target_field", None) is not None:
             field = field.target_field
-        yield _part(name, next((kind for each, kind in _FIELD_KINDS.items() if isinstance(field, each)), None))
+        yield _part(name, _kind_of(field))
+
+
+def _kind_of(field: Any) -> Any:
+    # MongoDB's own keys call themselves numbers, as Django's counted ones are.
+    if field.get_internal_type().startswith(_OBJECT_ID):
+        return _OBJECT_ID
+    return next((kind for each, kind in _FIELD_KINDS.items() if isinstance(field, each)), None)
 
 
 def _part(name: str, kind: Any) -> str:
     words = " ".join(name.replace("_", " ").split())
-    return f"{words} ({_KINDS[kind]})" if kind in _KINDS else words
+    told = _OBJECT_ID if _OBJECT_ID in (kind, getattr(kind, "__name__", None)) else _KINDS.get(kind)
+    return words if told is None else f"{words} ({told})"

@@ -10,17 +10,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caching.errors import CachingError
 from caching.key_secrets import digest_under
-from caching.keys import Key, Scope, digest
+from caching.keys import Key, Scope, digest, parts_of, parts_text
 
 _UUID = UUID("6f9619ff-8b86-d011-b42d-00cf4fc964ff")
 
 _orgs = st.one_of(st.text(alphabet=string.ascii_letters + "_-~", min_size=1, max_size=5), st.text())
-_parts = st.lists(st.one_of(st.text(max_size=4), st.integers(), st.uuids(), st.dates()), max_size=3)
+_object_ids = st.binary(min_size=12, max_size=12).map(ObjectId)
+_parts = st.lists(st.one_of(st.text(max_size=4), st.integers(), st.uuids(), st.dates(), _object_ids), max_size=3)
 
 
 def test_a_name_shows_the_organisation_as_hash_tag_the_region_and_the_parts() -> None:
@@ -73,6 +75,11 @@ def test_two_keys_share_a_name_only_when_they_are_equal(
     assert (keys[0].name == keys[1].name) == (keys[0] == keys[1]) == (first == second)
 
 
+@given(parts=_parts)
+def test_parts_are_what_they_were_after_they_have_been_text(parts: list[Any]) -> None:
+    assert parts_of(parts_text(parts)) == tuple(parts)
+
+
 @given(org=_orgs, parts=_parts)
 def test_the_hash_tag_is_the_organisation_alone(org: str, parts: list[Any]) -> None:
     name = Key("orders", org, parts).name
@@ -99,7 +106,7 @@ def test_parts_cannot_be_moved_into_one_another() -> None:
 
 @pytest.mark.parametrize("part", [True, None, 1.5, b"bytes", datetime(2026, 3, 1, tzinfo=UTC), ("a",)])
 def test_a_part_of_another_type_is_refused_by_its_type_and_not_its_value(part: Any) -> None:
-    with pytest.raises(CachingError, match=f"text, a number, a UUID or a date, not {type(part).__name__}"):
+    with pytest.raises(CachingError, match=f"UUID, an ObjectId or a date, not {type(part).__name__}"):
         _ = Key("orders", "osteria", (part,)).name
 
 

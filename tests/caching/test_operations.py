@@ -8,6 +8,7 @@ from functools import partial
 from uuid import uuid4
 
 import pytest
+from bson import ObjectId
 from django.contrib.auth.models import AnonymousUser
 from django.db import OperationalError
 from django.db.models import QuerySet
@@ -160,8 +161,10 @@ def test_one_key_is_cleared_and_its_neighbours_stay() -> None:
     assert events() == [("clear", "dish", "tea", Key("dish", "tea", [bun.pk]).name)]
 
 
-@pytest.mark.parametrize("kind", ["2026-03-14", "2026-13-14", "5d0c7a4e-6ff5-4b7e-9d0f-0d1a8bb6a3a1", "bread"])
-def test_text_that_looks_like_a_date_or_a_uuid_is_cleared_as_text_too(kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["2026-03-14", "2026-13-14", "5d0c7a4e-6ff5-4b7e-9d0f-0d1a8bb6a3a1", "507f1f77bcf86cd799439011", "bread"]
+)
+def test_text_that_looks_like_something_else_is_cleared_as_text_too(kind: str) -> None:
     shop = shop_of()
     dishes_of(shop, "bun", kind=kind)
     assert cached.tally.get("tea", kind) == cached.Tally(dishes=1, rate=0)
@@ -178,6 +181,14 @@ def test_a_date_in_a_key_is_named_as_a_date_in_the_record() -> None:
     cache_clear_key(region="tally", org="tea", parts=["2026-03-14", 5])
 
     assert events() == [("clear", "tally", "tea", Key("tally", "tea", [date(2026, 3, 14), 5]).name)]
+
+
+def test_an_object_id_in_a_key_is_named_as_one_in_the_record() -> None:
+    shop_of()
+
+    cache_clear_key(region="tagged", org="tea", parts=["507f1f77bcf86cd799439011"])
+
+    assert events() == [("clear", "tagged", "tea", Key("tagged", "tea", [ObjectId("507f1f77bcf86cd799439011")]).name)]
 
 
 @pytest.mark.usefixtures("tiers")
