@@ -6,7 +6,7 @@ import re
 import sys
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Protocol, TypeGuard
+from typing import Protocol, TypeGuard
 
 __all__ = ["ObjectIdLike", "is_object_id", "object_id"]
 
@@ -30,11 +30,12 @@ def is_object_id(value: object) -> TypeGuard[ObjectIdLike]:
     return module is not None and isinstance(value, module.ObjectId)
 
 
-def object_id(text: str) -> Any:
+def object_id(text: str) -> ObjectIdLike:
     """Return the `bson.ObjectId` of 24 hexadecimal digits; raises ValueError for other text, or without the driver."""
     if not _DIGITS.fullmatch(text):
         raise ValueError(f"{text!r} is no ObjectId.")
     try:
-        return import_module("bson.objectid").ObjectId(text)
+        made: ObjectIdLike = import_module("bson.objectid").ObjectId(text)
     except ImportError as error:
         raise ValueError("There are no ObjectIds without pymongo.") from error
+    return made

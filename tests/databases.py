@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.db import connection as tested
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
-__all__ = ["opened", "sqlite"]
+from caching.keys import digest
+
+__all__ = ["beside", "drop", "opened", "sqlite"]
 
 
 class _Unlisted(dict[str, Any]):
@@ -50,3 +53,26 @@ def sqlite(alias: str, path: Path) -> BaseDatabaseWrapper:
     complete = connections.configure_settings({"default": {}, alias: database})[alias]
     connection: BaseDatabaseWrapper = load_backend(engine).DatabaseWrapper(complete, alias)
     return connection
+
+
+def beside(alias: str, path: Path) -> BaseDatabaseWrapper:
+    """Return a connection to a second database, for `connections[alias]` of this thread; `drop` ends it.
+
+    A SQLite file; with MongoDB another database of its server, for SQLite has no such ids as its rows.
+    """
+    if tested.vendor != "mongodb":
+        return sqlite(alias, path)
+    name = f"beside_{digest(str(path))}"
+    complete = connections.configure_settings({"default": {}, alias: {**tested.settings_dict, "NAME": name}})[alias]
+    connection: BaseDatabaseWrapper = load_backend(complete["ENGINE"]).DatabaseWrapper(complete, alias)
+    return connection
+
+
+def drop(connection: Any) -> None:
+    """Close what `beside` returned, and leave nothing of that database on a server."""
+    if connection.vendor == "mongodb":
+        connection.ensure_connection()
+        connection.connection.drop_database(connection.settings_dict["NAME"])
+    connection.close()
+    if connection.vendor == "mongodb":
+        connection.close_pool()

@@ -10,8 +10,9 @@ from typing import Any
 from django.apps import apps
 from django.db import connections
 from django.db.models import Model, QuerySet
-from django.db.utils import load_backend
 from django.test.utils import CaptureQueriesContext
+
+from tests.databases import beside, drop
 
 REPLICA = "replica"
 
@@ -30,7 +31,7 @@ class ReplicaRouter:
 
 
 class Replica:
-    """The database behind the alias `replica`, a SQLite file, in this thread alone."""
+    """The database behind the alias `replica`, in this thread alone."""
 
     def catch_up(self) -> None:
         """Let it have what the primary has now."""
@@ -53,14 +54,12 @@ def _models(*, include_auto_created: bool = False) -> list[type[Model]]:
 @contextmanager
 def replica_opened(path: Path) -> Iterator[Replica]:
     """Open an empty replica at the path, with all tables."""
-    settings = {"default": {}, REPLICA: {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}}
-    database = connections.configure_settings(settings)[REPLICA]
-    connections[REPLICA] = load_backend(database["ENGINE"]).DatabaseWrapper(database, REPLICA)
+    connections[REPLICA] = beside(REPLICA, path)
     try:
         with connections[REPLICA].schema_editor() as editor:
             for model in _models():
                 editor.create_model(model)
         yield Replica()
     finally:
-        connections[REPLICA].close()
+        drop(connections[REPLICA])
         del connections[REPLICA]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
+from django.db.models import QuerySet
 
 from caching.runtime import Runtime, runtime
 from caching.tiers import local
@@ -139,9 +140,8 @@ def test_a_write_makes_folded_values_stale() -> None:
 @pytest.mark.parametrize("org", ["corner", None])
 def test_clearing_a_region_makes_folded_values_stale(org: str | None) -> None:
     shop.get("corner")
-    with connection.cursor() as cursor:
-        # Unheard by the cache.
-        cursor.execute("UPDATE shop_shop SET name = 'by hand'")
+    # Unheard by the cache.
+    QuerySet(Shop).update(name="by hand")
     shop.clear(org)
 
     assert shop.get("corner").name == "by hand"  # type: ignore[union-attr]

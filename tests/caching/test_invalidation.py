@@ -252,6 +252,8 @@ async def test_an_asynchronous_writer_is_heard_in_the_end_too(clock: MovableCloc
     assert not redis.exists(VALUE)
 
 
+# Where there are no savepoints it commits, and empties the tables behind each test.
+@pytest.mark.sql
 class InsideATestCase(TestCase):
     """There is no COMMIT in Django's TestCase, and so nothing to tell."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import QuerySet
 
 from caching.invalidation import clear, invalidate
 from caching.runtime import runtime
@@ -34,8 +35,7 @@ def corner() -> Shop:
 def test_what_is_invalidated_by_hand_waits_in_the_outbox(clock: MovableClock, cable: Cable, redis: Any) -> None:
     shown()
     cable.unplug()
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE shop_shop SET name = 'raw'")
+    QuerySet(Shop).update(name="raw")
     shop.invalidate("corner")
     assert waiting() == [("key", KEY.name)]
     assert shown() == "raw"
@@ -47,8 +47,7 @@ def test_what_is_invalidated_inside_a_transaction_waits_for_its_commit(cable: Ca
     assert shown() == "old"
     cable.unplug()
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE shop_shop SET name = 'raw'")
+        QuerySet(Shop).update(name="raw")
         invalidate([KEY])
         assert runtime.find(KEY.local) is None, "local copies are stale at once"
         assert waiting() == []
@@ -68,8 +67,7 @@ def test_clears_wait_in_the_outbox_and_reach_redis_when_they_are_delivered(
     clock: MovableClock, cable: Cable, redis: Any
 ) -> None:
     def fill_unnoticed(name: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE shop_shop SET name = %s", [name])
+        QuerySet(Shop).update(name=name)
 
     for number, (region, org) in enumerate([(None, None), ("shop", None), (None, "corner"), ("shop", "corner")]):
         before = shown()

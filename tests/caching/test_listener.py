@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db.models import QuerySet
 from pytest_django.fixtures import Settings
 
 from caching import listener as module
@@ -36,6 +36,7 @@ from tests.conftest import MovableClock
 from tests.faults.proxy import Proxy, Refusal
 from tests.faults.waiting import eventually
 from tests.shop.cached import shop
+from tests.shop.models import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -242,8 +243,7 @@ def test_who_comes_after_the_connection_was_lost_takes_nothing_from_a_read_befor
     eventually(lambda: not listener.tracking)
     mark_elsewhere(redis, KEY)
     # As another host does it: nobody here is told.
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE shop_shop SET name = 'new' WHERE slug = 'corner'")
+    QuerySet(Shop).filter(slug="corner").update(name="new")
     unmark_elsewhere(redis, KEY)
     proxy.heal()
     eventually(is_trusted)

@@ -64,6 +64,7 @@ def snapshots() -> Iterator[None]:
 # --- savepoints -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sql
 def test_what_a_savepoint_took_back_is_read_by_nobody_and_what_stands_by_all(tiers: str) -> None:
     assert _name() == _name("rival") == "old"
     with transaction.atomic():
@@ -79,6 +80,7 @@ def test_what_a_savepoint_took_back_is_read_by_nobody_and_what_stands_by_all(tie
     assert elsewhere(lambda: (_name(), _name("rival"))) == ("outer", "old")
 
 
+@pytest.mark.sql
 def test_a_savepoint_by_hand_is_taken_back_the_same_way(tiers: str) -> None:
     with transaction.atomic():
         savepoint = transaction.savepoint()
@@ -113,6 +115,7 @@ def test_nothing_is_told_until_the_outermost_commit(tiers: str) -> None:
     assert elsewhere(_name) == "new"
 
 
+@pytest.mark.sql
 def test_a_list_and_its_items_take_back_together(tiers: str, soup: Dish) -> None:
     assert _menu() == ["soup"]
     with transaction.atomic():
@@ -160,6 +163,7 @@ def test_coroutines_inside_a_transaction_see_its_writes_and_keep_nothing(
     assert async_names() == ("old", ["soup"], "old")
 
 
+@pytest.mark.sql
 def test_coroutines_inside_a_savepoint_that_is_taken_back_leave_nothing(
     tiers: str, async_names: Callable[[], tuple[str, list[str], str]]
 ) -> None:
@@ -208,7 +212,7 @@ def test_a_list_in_an_old_snapshot_is_of_one_moment(tiers: str, snapshots: None,
 
 
 def test_who_cannot_commit_on_an_old_snapshot_leaves_the_newer_value(tiers: str, snapshots: None) -> None:
-    with pytest.raises(OperationalError, match=r"locked|serialize"), transaction.atomic():
+    with pytest.raises(OperationalError, match=r"locked|serialize|WriteConflict"), transaction.atomic():
         assert Shop.objects.get(pk="corner").name == "old"
         elsewhere(lambda: _rename("new"))
         assert _name() == "old"

@@ -41,6 +41,7 @@ def _create(dish: Dish, count: int = 1) -> None:
     assert [review.pk for review in reviews] == [None] * count, "nobody told the primary keys"
 
 
+@pytest.mark.sql
 def test_what_is_inserted_without_a_word_of_its_primary_key_makes_its_parents_keys_stale(
     tiers: str, soup: Dish
 ) -> None:
@@ -49,6 +50,7 @@ def test_what_is_inserted_without_a_word_of_its_primary_key_makes_its_parents_ke
     assert dish.get("corner", soup.pk).stars == 5
 
 
+@pytest.mark.sql
 def test_a_path_to_many_rows_behind_the_parent_finds_them_all(soup: Dish) -> None:
     room = Room.objects.create(shop_id="corner", name="hall")
     seat = Seat.objects.create(shop_id="corner", number=1, room=room, waiter=None)
@@ -57,12 +59,14 @@ def test_a_path_to_many_rows_behind_the_parent_finds_them_all(soup: Dish) -> Non
     assert guests.get("corner", room.pk) == Texts(texts=("gus",))
 
 
+@pytest.mark.sql
 def test_a_parent_is_asked_for_once(soup: Dish) -> None:
     with CaptureQueriesContext(connection) as queries:
         _create(soup, 20)
     assert sum(query["sql"].startswith("SELECT") for query in queries) == 1
 
 
+@pytest.mark.sql
 def test_a_key_made_of_a_primary_key_that_nobody_told_takes_its_organisations_others_with_it(
     tiers: str, soup: Dish, declare: type[Region[DishCopy]]
 ) -> None:
@@ -82,6 +86,7 @@ def test_a_key_made_of_a_primary_key_that_nobody_told_takes_its_organisations_ot
     assert review.get("corner", coming) is not None
 
 
+@pytest.mark.sql
 def test_an_organisation_that_nobody_told_is_refused_before_anything_is_kept(
     declare: type[Region[DishCopy]],
 ) -> None:

@@ -61,6 +61,7 @@ def test_where_writers_exclude_each_other_a_query_sets_delete_asks_for_no_row_ag
     assert [query["sql"] for query in queries if "kind" in query["sql"] and "WHERE" in query["sql"]] == []
 
 
+@pytest.mark.sql
 def test_where_writers_do_not_each_row_is_locked_before_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "vendor", "another")
     monkeypatch.setattr(connection.features, "has_select_for_update", True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import Error, OperationalError, connection, connections, transaction
+from django.db.models import QuerySet
 from django.db.utils import InterfaceError
 from django.test import TestCase
 
@@ -58,6 +59,7 @@ def test_a_rolled_back_write_leaves_no_trace(tiers: str, corner: Shop) -> None:
     assert not open_notes
 
 
+@pytest.mark.sql
 def test_a_rolled_back_savepoint_invalidates_needlessly_and_nothing_worse(tiers: str, corner: Shop) -> None:
     shop.get("corner")
     with transaction.atomic():
@@ -210,8 +212,7 @@ def test_many_keys_of_one_organisation_become_one_wide_mark(
 
 def test_a_write_that_is_committed_already_invalidates_at_once(tiers: str, corner: Shop) -> None:
     shop.get("corner")
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE shop_shop SET name = 'raw'")
+    QuerySet(Shop).update(name="raw")
     note("default", [KEY])
     assert shop.get("corner").name == "raw"
 
@@ -219,8 +220,7 @@ def test_a_write_that_is_committed_already_invalidates_at_once(tiers: str, corne
 def test_invalidating_by_hand_inside_a_transaction_acts_again_at_its_commit(tiers: str, corner: Shop) -> None:
     shop.get("corner")
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE shop_shop SET name = 'raw'")
+        QuerySet(Shop).update(name="raw")
         shop.invalidate("corner")
         thread = threading.Thread(target=shop.get, args=("corner",))
         thread.start()
@@ -232,8 +232,7 @@ def test_invalidating_by_hand_inside_a_transaction_acts_again_at_its_commit(tier
 def test_invalidating_an_organisation_by_hand_takes_all_its_keys(tiers: str) -> None:
     tally.get("corner", "soup")
     tally.get("corner", "tart")
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE shop_shop SET rate = 7")
+    QuerySet(Shop).update(rate=7)
     tally.invalidate_org("corner")
     assert [tally.get("corner", kind).rate for kind in ("soup", "tart")] == [7, 7]
 
@@ -278,6 +277,8 @@ def test_an_error_of_the_rollback_itself_still_forgets_the_notes(corner: Shop, m
     transaction.set_autocommit(True)
 
 
+# Where there are no savepoints it commits, and empties the tables behind each test.
+@pytest.mark.sql
 class InsideATestCase(TestCase):
     """Django's TestCase never commits, so the cache must neither fill nor be invalidated by what happens in it."""
 

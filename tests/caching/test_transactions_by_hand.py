@@ -89,6 +89,7 @@ def test_a_thread_that_dies_in_a_transaction_leaves_no_notes(corner: Shop) -> No
     assert not open_notes
 
 
+@pytest.mark.sql
 def test_a_transaction_begun_around_django_fills_nothing_from_its_snapshot(tiers: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")

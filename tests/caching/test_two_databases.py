@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from caching.audit import Judge, Verdict
 from caching.keys import Key
 from caching.transactions import open_notes
-from tests.databases import sqlite
+from tests.databases import beside, drop
 from tests.shop.cached import shop
 from tests.shop.everything import Everything
 from tests.shop.models import Dish, Guest, HeadWaiter, Label, Review, Room, Seat, Shop, Tag, Waiter
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @contextmanager
 def _opened(path: Path) -> Iterator[None]:
     """Open the database under the alias `other`, in this thread alone: as Django wants it from tests."""
-    connections["other"] = connection = sqlite("other", path)
+    connections["other"] = connection = beside("other", path)
     try:
         yield
     finally:
@@ -45,6 +45,7 @@ def other(path: Path) -> Iterator[None]:
     with _opened(path):
         _fill()
         yield
+        drop(connections["other"])
 
 
 def _fill() -> None:
