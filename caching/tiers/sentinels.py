@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from redis.sentinel import MasterNotFoundError
 
-from caching.tiers.conversation import TROUBLE
+from caching.tiers.conversation import TROUBLE, lasting
 
 __all__ = ["AsyncSentinels", "Doors", "Sentinels"]
 
@@ -46,14 +46,17 @@ class Sentinels:
         self._patience = patience
 
     def get_master_address(self) -> Place:
-        """Return host and port of the primary. Raises `MasterNotFoundError` when no Sentinel names one."""
+        """Return host and port of the primary.
+
+        Raises `MasterNotFoundError` when no Sentinel names one: from the error of one that trying again does not mend.
+        """
         search = self._search()
         doors, seconds = next(search)
         while True:
             try:
                 answer = _ask(doors.blocking(seconds), self._service)
-            except TROUBLE:
-                answer = None
+            except TROUBLE as trouble:
+                answer = trouble
             try:
                 doors, seconds = search.send(answer)
             except StopIteration as found:
@@ -66,17 +69,18 @@ class Sentinels:
         while True:
             try:
                 answer = await _aask(doors.asynchronous(seconds), self._service)
-            except TROUBLE:
-                answer = None
+            except TROUBLE as trouble:
+                answer = trouble
             try:
                 doors, seconds = search.send(answer)
             except StopIteration as found:
                 return cast("Place", found.value)
 
     def _search(self) -> _Search:
-        """Yield whom to ask and how many seconds that may take; get the answer, None when there is none."""
+        """Yield whom to ask and how many seconds that may take; get the answer, or the error."""
         until = time.monotonic() + self._patience()
         asked = sorted(self._turns, key=self._silent.__contains__)
+        why: Exception | None = None
         for others, each in zip(range(len(asked) - 1, -1, -1), asked, strict=True):
             left = until - time.monotonic()
             if left <= 0:
@@ -88,7 +92,9 @@ class Sentinels:
                 self._turns = (*(other for other in self._turns if other is not each), each)
                 return _place(answer)
             self._silent.add(each)
-        raise MasterNotFoundError(f"No Sentinel names a primary of {self._service!r}.")
+            if isinstance(answer, Exception) and lasting(answer):
+                why = answer
+        raise MasterNotFoundError(f"No Sentinel names a primary of {self._service!r}.") from why
 
 
 class AsyncSentinels:

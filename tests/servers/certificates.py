@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -38,6 +40,15 @@ class Authority:
             self._write(f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM)),
             self._write(f"{name}.key", secret),
         )
+
+    def client(self) -> dict[str, Any]:
+        """Return redis-py's options of a client with a certificate of this authority."""
+        certificate, key = self.give("client")
+        return {"ssl": True, "ssl_ca_certs": self.ca, "ssl_certfile": certificate, "ssl_keyfile": key}
+
+    def query(self) -> str:
+        """Return the same as the query of a URL."""
+        return urlencode({name: value for name, value in self.client().items() if name != "ssl"})
 
     def _sign(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, constraints: x509.BasicConstraints

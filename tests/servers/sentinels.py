@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from tests.faults.waiting import eventually
+from tests.servers.certificates import Authority
 from tests.servers.processes import Process, free_port
 
 __all__ = ["Trio"]
@@ -25,17 +29,20 @@ _QUICK = (
 class Trio:
     """Two servers under three Sentinels; `down_after` are the milliseconds of silence after which they act.
 
-    Every server gets the `lines` of configuration. The Sentinels have a password of their own if one is given.
+    Every server gets the `lines` of configuration. The Sentinels have a password of their own if one is given. With an
+    authority all of them speak TLS.
     """
 
-    def __init__(self, *lines: str, password: str = "", down_after: int = 500) -> None:
+    def __init__(
+        self, *lines: str, password: str = "", down_after: int = 500, authority: Authority | None = None
+    ) -> None:
         self.service = f"Tills-{next(_names)}"
         self.password = password
-        self._lines = lines
-        self.servers = [Process(*lines)]
+        self._authority = authority
+        self.servers = [Process(*lines, authority=authority)]
         self.sentinels: list[Process] = []
         try:
-            self.servers.append(Process(*lines, f"replicaof 127.0.0.1 {self.servers[0].port}"))
+            self.servers.append(Process(*lines, f"replicaof 127.0.0.1 {self.servers[0].port}", authority=authority))
             for _ in range(3):
                 self._watch(down_after)
             eventually(self._all_know_all)
@@ -52,16 +59,22 @@ class Trio:
             f"sentinel failover-timeout {self.service} 3000",
             port=free_port(),
             sentinel=True,
+            authority=self._authority,
             password=self.password or None,
         )
         self.sentinels.append(each)
-        for name, value in _QUICK:
-            each.client.execute_command("SENTINEL", "DEBUG", name, value)
+        # Redis 6.2 cannot be told to hurry.
+        with suppress(ResponseError):
+            for name, value in _QUICK:
+                each.client.execute_command("SENTINEL", "DEBUG", name, value)
 
     def url(self, scheme: str = "redis+sentinel", user: str = "") -> str:
         hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.sentinels)
-        secret = f"?sentinel_password={self.password}" if self.password else ""
-        return f"{scheme}://{user}{hosts}/{self.service}/0{secret}"
+        query = [f"sentinel_password={self.password}"] if self.password else []
+        if self._authority is not None:
+            scheme = f"rediss{scheme.removeprefix('redis')}"
+            query.append(self._authority.query())
+        return f"{scheme}://{user}{hosts}/{self.service}/0{'?' if query else ''}{'&'.join(query)}"
 
     def promoted(self, server: Process) -> None:
         """Return when all Sentinels that answer name this server as the primary, and it is."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.sentinel import MasterNotFoundError
 
+from caching.tiers.conversation import lasting, reason
 from caching.tiers.sentinels import AsyncSentinels, Doors, Sentinels
 
 
@@ -120,6 +122,21 @@ def test_without_an_answer_there_is_no_primary(
     with pytest.raises(MasterNotFoundError):
         find()
     assert asked == ["a", "b", "c"]
+
+
+def test_what_no_later_attempt_gets_over_is_why_there_is_no_primary(
+    find: Callable[[], Any], three: list[Sentinel]
+) -> None:
+    three[0].answer, three[1].answer, three[2].answer = TimeoutError(), AuthenticationError("word"), TimeoutError()
+    with pytest.raises(MasterNotFoundError) as caught:
+        find()
+    assert lasting(caught.value)
+    assert reason(caught.value).endswith("names a primary: it refuses the user or the password")
+    three[1].answer = None
+    with pytest.raises(MasterNotFoundError) as caught:
+        find()
+    assert not lasting(caught.value)
+    assert reason(caught.value).endswith("names a primary")
 
 
 def test_when_the_time_is_over_nobody_else_is_asked(three: list[Sentinel], asked: list[str]) -> None:
