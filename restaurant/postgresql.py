@@ -1,12 +1,16 @@
-"""How the site keeps its connections to PostgreSQL, unless `DATABASE_URL` says otherwise."""
+"""How the site keeps its connections to PostgreSQL, unless `DATABASE_URL` says otherwise, and what a pooler changes."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-__all__ = ["with_pool"]
+from django.core.checks import CheckMessage, Tags, Warning, register
+from django.db import Error, connections
+
+__all__ = ["check_sessions", "with_pool"]
 
 _CONNECT_SECONDS: Final = 5
 # Who waits for another's lock is told as soon as on SQLite; what a dead client has left open ends by itself.
@@ -38,6 +42,38 @@ def with_pool(database: dict[str, Any], most: int) -> None:
             "timeout": _POOL_SECONDS,
             "reconnect_timeout": _RECONNECT_SECONDS,
         }
+
+
+@register(Tags.database)
+def check_sessions(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check what a pooler takes from sessions without a word."""
+    of_postgresql = [alias for alias in databases or () if connections[alias].vendor == "postgresql"]
+    return [message for alias in of_postgresql for message in _sessions(alias)]
+
+
+def _sessions(alias: str) -> Iterator[CheckMessage]:
+    connection: Any = connections[alias]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('lock_timeout'), pg_backend_pid()")
+            lock_timeout, session = cursor.fetchone()
+    except Error:
+        # A server that cannot be reached is reported by whoever needs it.
+        return
+    if lock_timeout == "0":
+        yield Warning(
+            f"Who waits for another's lock in the database {alias!r} waits for as long as that lasts.",
+            hint="A pooler drops the settings of sessions: make them the user's, by ALTER ROLE (docs/stores.md).",
+            id="restaurant.W001",
+        )
+    # A pooler has told a number of its own when the connection began.
+    told = getattr(getattr(connection.connection, "info", None), "backend_pid", session)
+    if told != session and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        yield Warning(
+            f"There is a pooler before the database {alias!r}, and cursors of the server may be read by others there.",
+            hint="Add ?conn_max_age=0&disable_server_side_cursors=true to DATABASE_URL, unless it keeps sessions.",
+            id="restaurant.W002",
+        )
 
 
 def _leave_to_parent() -> None:

@@ -103,7 +103,7 @@ class Follower:
 
         The first step, and the first after an error, listens, and clears what may have been written unheard. Raises
         `DatabaseError` when the database, or Redis and the outbox, are out of reach, which the next step makes up for;
-        `CachingError` inside a transaction.
+        `CachingError` inside a transaction, and where a source says that it cannot be followed.
         """
         if in_transaction(self._alias):
             raise CachingError(
@@ -117,7 +117,7 @@ class Follower:
             told = self._source.wait(seconds)
             self._invalidate(self._stale(told))
             self._source.handled(told=bool(told))
-        except Error:
+        except (Error, CachingError):
             self.close()
             raise
         self.followed += len(told)

@@ -198,7 +198,7 @@ class Listener:
         self._tables = followed_tables(alias)
 
     def open(self) -> bool:
-        """Listen; returns False, for nobody knows what was written before."""
+        """Listen; returns False, for nobody knows what was written before. Raises `CachingError` behind a pooler."""
         self.close()
         connection = connections[self._alias].copy()
         options = connection.settings_dict["OPTIONS"]
@@ -210,6 +210,13 @@ class Listener:
         driver.add_notify_handler(lambda notification: self._payloads.append(notification.payload))
         with connection.cursor() as cursor:
             cursor.execute(self._sql.SQL("LISTEN {}").format(self._sql.Identifier(_name())))
+            cursor.execute("SELECT pg_backend_pid()")
+            # Whoever gives each transaction another session takes LISTEN all the same, and passes nothing on.
+            if cursor.fetchone() != (driver.info.backend_pid,):
+                raise CachingError(
+                    f"There is a pooler before the database {self._alias!r}, and writes are told to sessions that "
+                    "last: give follow_writes a DATABASE_URL that leads to the server itself."
+                )
         return False
 
     def wait(self, seconds: float) -> Sequence[Told]:

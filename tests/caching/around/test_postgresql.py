@@ -18,12 +18,20 @@ from caching.errors import CachingError
 from caching.registry import registry
 from caching.transactions import atomic
 from tests.caching.around.conftest import Program
+from tests.faults.waiting import eventually
 from tests.shop.cached import dish, labels, menu, section, shop, tagged, tally
 from tests.shop.models import Dish, Label, Review, Seat, Shop, Tag, Waiter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql]
 
 Follow = Callable[[int], None]
+
+
+def _sessions_that_listened(pg: str) -> int:
+    with connections[pg].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_backend_pid()'")
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def _dish(pg: str, org: str = "corner", name: str = "old", kind: str | None = "soup") -> UUID:
@@ -278,6 +286,19 @@ def test_it_does_not_follow_inside_a_transaction(pg: str, follower: Follower) ->
 
 
 # --- triggers ---------------------------------------------------------------------------------------------------------
+
+
+def test_behind_a_pooler_which_passes_nothing_on_it_refuses(
+    pg: str, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower.close()
+    # As a pooler does, of which the server has not heard.
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", property(lambda _: 1))
+    with pytest.raises(CachingError, match="a DATABASE_URL that leads to the server itself"):
+        follower.step()
+    monkeypatch.undo()
+    eventually(lambda: _sessions_that_listened(pg) == 0, "it should have closed its connection")
+    assert follower.step() == 0
 
 
 def test_triggers_may_be_installed_twice_and_are_told_of_once(
