@@ -194,6 +194,17 @@ class Cluster:
         self.begin_move(slot, source, target)
         self.end_move(slot, source, target)
 
+    def begin_migration(self, slot: int, source: Node, target: Node) -> None:
+        """Let the servers move a slot as a whole (Valkey 9): the target is its owner from one moment to the next."""
+        source.says("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", target.id)
+
+    def migrates(self, source: Node) -> bool:
+        """Whether a slot that this one was to give away is still on its way; raises when it will not go."""
+        said = source.says("CLUSTER", "GETSLOTMIGRATIONS")[0]
+        state = said[b"state"]
+        assert state not in (b"failed", b"cancelled"), said
+        return bool(state != b"success")
+
     @property
     def primaries(self) -> list[Node]:
         return [node for node in self.nodes if node.runs and node.is_primary]
