@@ -16,9 +16,6 @@ from tests.databases import beside, drop
 
 REPLICA = "replica"
 
-# Their keys are of a kind of its own on MongoDB, which a SQLite file cannot hold.
-_OF_DJANGO = ("auth", "contenttypes")
-
 
 class ReplicaRouter:
     """Reads from the replica, writes to the primary: the router of Django's documentation."""
@@ -41,8 +38,6 @@ class Replica:
         connection = connections[REPLICA]
         with connection.constraint_checks_disabled():
             for model in _models(include_auto_created=True):
-                if model._meta.app_label in _OF_DJANGO:
-                    continue
                 QuerySet(model, using=REPLICA).delete()
                 QuerySet(model, using=REPLICA).bulk_create(list(QuerySet(model, using="default")))
 

@@ -8,7 +8,9 @@ dooms the outer one, as Django has it for every database without them.
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
+from weakref import WeakSet
 
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -59,6 +61,10 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc] # without typ
         asked = str(params.get("host") or "").lower()
         waits = {name: value for name, value in _PATIENCE.items() if f"{name.lower()}=" not in asked}
         return {**waits, **params, **LASTING}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        _connected.add(self)
+        return super().get_new_connection(conn_params)
 
     def is_usable(self) -> bool:
         # The driver's pool sees to its own connections.
@@ -121,6 +127,12 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc] # without typ
             self.needs_rollback = self.in_atomic_block
             self._end()
 
+    def leave_to_parent(self) -> None:
+        """Forget what this connection has open, in a child of the process that opened it."""
+        _inherited.append((self.connection, self._session))
+        self.connection = self._session = None
+        vars(self).pop("database", None)
+
     def _end(self) -> None:
         session, self._session = self._session, None
         if session is not None:
@@ -145,3 +157,21 @@ def _commit(session: ClientSession) -> None:
             pause()
         else:
             return
+
+
+_connected: WeakSet[DatabaseWrapper] = WeakSet()
+
+# A forked child keeps its parent's clients and sessions, for to end them would end them at the server.
+_inherited: list[Any] = []
+
+
+def _after_fork_in_child() -> None:
+    # The driver warns of a client that was opened before the fork: its locks may be held by threads that are no more.
+    _inherited.append(dict(DatabaseWrapper._connection_pools))
+    DatabaseWrapper._connection_pools.clear()
+    for connection in list(_connected):
+        connection.leave_to_parent()
+    _connected.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

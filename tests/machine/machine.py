@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -57,7 +57,9 @@ def _name() -> str:
 
 def _new_dish(org: str, pk: UUID) -> None:
     kind = random.choice(_KINDS)
-    Dish.objects.bulk_create([Dish(pk=pk, shop_id=org, name=_name(), kind=kind)], ignore_conflicts=True)
+    can_ignore = connection.features.supports_ignore_conflicts
+    if can_ignore or not Dish.objects.filter(pk=pk).exists():
+        Dish.objects.bulk_create([Dish(pk=pk, shop_id=org, name=_name(), kind=kind)], ignore_conflicts=can_ignore)
 
 
 def _saved(org: str, pk: UUID) -> None:
@@ -250,12 +252,12 @@ class Machine(RuleBasedStateMachine):
     def write_in_transaction(
         self, number: int, change: str, org: str, pk: UUID, value: Value, inner: bool, kept: bool
     ) -> None:
-        """A transaction reads its own writes; a savepoint, or all of it, is rolled back."""
+        """A transaction reads its own writes; a savepoint, where there are any, or all of it, is rolled back."""
         process = self._process(number)
         with process.running():
             try:
                 with transaction.atomic():
-                    if inner:
+                    if inner and connection.features.uses_savepoints:
                         self._rolled_back(change, org, pk, value)
                         self._reads_its_own(value)
                     _CHANGES[change](org, pk)

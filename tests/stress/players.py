@@ -40,17 +40,10 @@ class Surroundings:
     caching: dict[str, Any] = field(default_factory=dict)
 
 
-def _nothing() -> None:
-    return
-
-
 def forked(work: Callable[[], object]) -> int:
     """Call `work` in a child process; returns its id. The child ends with it: exit code 1 if it raised."""
     # A child must not touch, nor close, what its parent has open; and a parent that forks has no threads.
     connections.close_all()
-    for connection in connections.all(initialized_only=True):
-        # A pool has threads; not all kinds of databases have one.
-        getattr(connection, "close_pool", _nothing)()
     runtime.reset()
     pid = os.fork()
     if pid:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from pymongo.read_preferences import ReadPreference
 from caching.mongodb import base
 from caching.mongodb.base import DatabaseWrapper
 from caching.retrying import is_transient, run_atomic
+from tests.caching.conftest import Child
 from tests.caching.mongodb.conftest import ALIAS, opened
 from tests.servers.mongod import Mongod
 from tests.shop.models import Shop
@@ -268,3 +270,24 @@ def test_queries_can_be_watched(mongo: DatabaseWrapper) -> None:
 def test_the_backends_own_atomic_is_refused(mongo: DatabaseWrapper) -> None:
     with pytest.raises(NotImplementedError, match=r"django\.db\.transaction\.atomic"):
         mongo.start_transaction_mongo()
+
+
+def test_a_forked_child_opens_a_client_of_its_own_and_leaves_its_parent_s_alone(
+    mongo: DatabaseWrapper, start: Callable[..., Child]
+) -> None:
+    Shop.objects.using(ALIAS).create(slug="corner", name="old")
+    mongo.set_autocommit(False)
+    Shop.objects.using(ALIAS).update(name="the parent's")
+
+    child = start(_first_name)
+
+    assert child.receive() == "old", "not in its parent's transaction"
+    child.close()
+    mongo.commit()
+    mongo.set_autocommit(True)
+    assert Shop.objects.using(ALIAS).get().name == "the parent's"
+
+
+def _first_name(pipe: Connection) -> None:
+    # Of a client that was opened before the fork the driver would warn, which fails the child.
+    pipe.send(Shop.objects.using(ALIAS).get().name)
