@@ -129,9 +129,10 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc] # without typ
 
     def leave_to_parent(self) -> None:
         """Forget what this connection has open, in a child of the process that opened it."""
-        _inherited.append((self.connection, self._session))
-        self.connection = self._session = None
-        vars(self).pop("database", None)
+        mine: Any = self
+        _inherited.append((mine.connection, mine._session))
+        mine.connection = mine._session = None
+        mine.__dict__.pop("database", None)
 
     def _end(self) -> None:
         session, self._session = self._session, None
