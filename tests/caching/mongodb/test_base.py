@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from multiprocessing.connection import Connection
 from typing import Any
@@ -291,3 +291,35 @@ def test_a_forked_child_opens_a_client_of_its_own_and_leaves_its_parent_s_alone(
 def _first_name(pipe: Connection) -> None:
     # Of a client that was opened before the fork the driver would warn, which fails the child.
     pipe.send(Shop.objects.using(ALIAS).get().name)
+
+
+@pytest.fixture
+def impatient(mongo: DatabaseWrapper) -> Iterator[None]:
+    """A server that gives up transactions after a second."""
+    mongo.ensure_connection()
+    admin = mongo.connection.admin
+    admin.command("setParameter", 1, transactionLifetimeLimitSeconds=1)
+    yield
+    admin.command("setParameter", 1, transactionLifetimeLimitSeconds=60)
+
+
+def test_the_rows_of_a_killed_writer_are_free_once_the_server_gives_up_its_transaction(
+    mongo: DatabaseWrapper, start: Callable[..., Child], impatient: None
+) -> None:
+    _add("corner")
+    child = start(_write_and_wait)
+    assert child.receive() == "written"
+
+    child.kill()
+
+    with pytest.raises(OperationalError), transaction.atomic(ALIAS):
+        _rename("refused")
+    run_atomic(ALIAS, lambda: _rename("new"))
+    assert Shop.objects.using(ALIAS).get().name == "new"
+
+
+def _write_and_wait(pipe: Connection) -> None:
+    with transaction.atomic(ALIAS):
+        _rename("never")
+        pipe.send("written")
+        pipe.recv()
