@@ -248,6 +248,12 @@ class DoneSerializer(serializers.Serializer[Any]):
 
     region = serializers.CharField(allow_null=True, help_text="Null: all regions.")
     org = serializers.CharField(allow_null=True, help_text="Null: all organisations.")
+    found = serializers.BooleanField(
+        allow_null=True,
+        required=False,
+        help_text="One key cleared: whether the process that answered, or Redis, had a value of that name; null when "
+        "Redis did not say. It was cleared all the same, wherever else it may be.",
+    )
     loaded = serializers.DictField(
         child=serializers.IntegerField(), required=False, help_text="Warmed: how many values each region has loaded."
     )

@@ -121,8 +121,8 @@ class CacheStatsViewSet(ViewSet):
         return self._warm(request, region=_region(name), **_validated(RegionTargetSerializer, request))
 
     def _clear(self, request: Request, **target: Any) -> Response:
-        _operate(request, target, cache_clear, cache_clear_key)
-        return Response(_done(target))
+        found = _operate(request, target, cache_clear, cache_clear_key)
+        return Response({**_done(target), **({} if target.get("key") is None else {"found": found})})
 
     def _warm(self, request: Request, **target: Any) -> Response:
         loaded = _operate(request, target, cache_warm, cache_warm_key)

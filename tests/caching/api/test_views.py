@@ -145,7 +145,28 @@ def test_what_was_cleared_is_read_anew_and_recorded(address: str, body: dict[str
     assert cached.shop.get("tea") == cached.ShopCopy(slug="tea", name="new")
     event = CacheEvent.objects.get()
     assert (event.action, event.user, event.org_id) == ("clear", user, body.get("org", ""))
-    assert response.json() == {"region": event.region or None, "org": event.org_id or None}
+    found = {"found": True} if "key" in body else {}
+    assert response.json() == {"region": event.region or None, "org": event.org_id or None, **found}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("tiers")
+@pytest.mark.parametrize("address", ["clear/", "shop/clear/"])
+def test_whether_a_cleared_key_was_there_is_told(address: str) -> None:
+    shop_of()
+    body = {"region": "shop", "org": "tea", "key": []}
+
+    assert client_of(operator(CLEAR)).post(CACHES + address, body).json()["found"] is False
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("redis_down")
+def test_nothing_is_told_of_a_key_that_only_redis_would_know() -> None:
+    shop_of()
+
+    response = client_of(operator(CLEAR)).post(CACHES + "shop/clear/", {"org": "tea", "key": []})
+
+    assert response.json() == {"region": "shop", "org": "tea", "found": None}
 
 
 def test_one_key_is_warmed_and_counted() -> None:
