@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from billing.models import Bill, Customer, LedgerEntry, Payment
 from billing.services import customer_update
+from caching.rows_admin import RowsAdmin
 from restaurant.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 
 
@@ -36,11 +37,10 @@ class LedgerEntryInline(ReadOnlyInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
+class CustomerAdmin(RowsAdmin):
     form = CustomerForm
     list_display = ["name", "phone", "org", "created_at"]
     list_filter = ["org"]
-    list_select_related = ["org"]
     search_fields = ["name", "phone"]
     autocomplete_fields = ["org"]
     inlines = [LedgerEntryInline]
@@ -61,7 +61,6 @@ class CustomerAdmin(admin.ModelAdmin):
 class LedgerEntryAdmin(ReadOnlyAdmin):
     list_display = ["created_at", "customer", "kind", "amount", "order", "org"]
     list_filter = ["kind", "created_at", "org"]
-    list_select_related = ["customer", "order", "org"]
     search_fields = ["customer__name", "customer__phone", "memo", "=order__number"]
 
 
@@ -76,7 +75,6 @@ class PaymentInline(ReadOnlyInline):
 class BillAdmin(ReadOnlyAdmin):
     list_display = ["number", "org", "total", "currency", "issued_at"]
     list_filter = ["issued_on", "currency", "org"]
-    list_select_related = ["org"]
     search_fields = ["=number"]
     date_hierarchy = "issued_on"
     inlines = [PaymentInline]
@@ -86,6 +84,5 @@ class BillAdmin(ReadOnlyAdmin):
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = ["received_at", "method", "amount", "bill", "org"]
     list_filter = ["method", "received_on", "org"]
-    list_select_related = ["bill", "org"]
     search_fields = ["=bill__number"]
     date_hierarchy = "received_on"

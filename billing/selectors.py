@@ -129,4 +129,4 @@ def customer_phones_recent(*, org_id: str, limit: int, using: str | None = None)
 
 def ledger_of_customer(*, customer_id: UUID, using: str | None = None) -> QuerySet[LedgerEntry]:
     """Return the customer's ledger, newest first, each entry with its order loaded."""
-    return LedgerEntry.objects.using(using).filter(customer_id=customer_id).select_related("order")
+    return LedgerEntry.objects.using(using).filter(customer_id=customer_id).prefetch_related("order")

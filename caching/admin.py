@@ -36,6 +36,7 @@ from caching.outcome import CLEARED_LATER, WARMED_HERE, clear_waits, nothing_her
 from caching.periods import MINUTES
 from caching.registry import registry
 from caching.reporting import Reported
+from caching.rows_admin import RowsAdmin
 from caching.runtime import runtime
 
 __all__ = ["CacheEventAdmin", "CacheRegionAdmin", "CachedModelAdminMixin"]
@@ -223,12 +224,11 @@ def _said_of_rows(request: HttpRequest) -> dict[str, Message]:
 
 
 @admin.register(CacheEvent)
-class CacheEventAdmin(admin.ModelAdmin):
+class CacheEventAdmin(RowsAdmin):
     """Records are looked at, never written or removed, in the admin."""
 
     list_display = ["at", "action", "what", "whose", "values", "key", "user"]
     list_filter = ["action", "region", "at"]
-    list_select_related = ["user"]
     search_fields = ["=region", "=org_id", "key", f"user__{get_user_model().USERNAME_FIELD}"]
     date_hierarchy = "at"
 
@@ -257,7 +257,7 @@ class CacheEventAdmin(admin.ModelAdmin):
         return False
 
 
-class CachedModelAdminMixin(admin.ModelAdmin):
+class CachedModelAdminMixin(RowsAdmin):
     """Actions on the list page of a model on whose rows cached values depend.
 
     A page with actions of its own adds them: `actions = [*CachedModelAdminMixin.actions, "mine"]`.

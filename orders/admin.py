@@ -6,15 +6,15 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from caching.admin import CachedModelAdminMixin
+from caching.rows_admin import RowsAdmin
 from orders.models import MenuItem, Order, OrderLine, OrderSequence
 from restaurant.read_only_admin import ReadOnlyAdmin, ReadOnlyInline
 
 
 @admin.register(MenuItem)
-class MenuItemAdmin(admin.ModelAdmin):
+class MenuItemAdmin(RowsAdmin):
     list_display = ["name", "category", "price", "is_available", "org"]
     list_filter = ["is_available", "category", "org"]
-    list_select_related = ["org"]
     search_fields = ["name", "category"]
     autocomplete_fields = ["org"]
 
@@ -27,12 +27,11 @@ class OrderLineInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(CachedModelAdminMixin, admin.ModelAdmin):
+class OrderAdmin(CachedModelAdminMixin):
     """Words can be corrected here; what has a price, or a rule such as the status moves, is changed by the services."""
 
     list_display = ["number", "org", "status", "service", "customer_name", "placed_at", "updated_at"]
     list_filter = ["status", "service", "placed_on", "org"]
-    list_select_related = ["org"]
     search_fields = ["=number", "customer_name", "customer_phone", "=external_ref"]
     date_hierarchy = "placed_on"
     inlines = [OrderLineInline]
@@ -77,12 +76,10 @@ class OrderAdmin(CachedModelAdminMixin, admin.ModelAdmin):
 class OrderLineAdmin(ReadOnlyAdmin):
     list_display = ["item_name", "quantity", "unit_price", "order", "org"]
     list_filter = ["org"]
-    list_select_related = ["order", "org"]
     search_fields = ["item_name", "=order__number"]
 
 
 @admin.register(OrderSequence)
 class OrderSequenceAdmin(ReadOnlyAdmin):
     list_display = ["org", "next_number"]
-    list_select_related = ["org"]
     search_fields = ["org__org_id", "org__name"]

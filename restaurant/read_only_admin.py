@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from caching.rows_admin import RowsAdmin
+
 
 class _ReadOnly:
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:  # noqa: ARG002 - Django's signature
@@ -17,7 +19,7 @@ class _ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(_ReadOnly, admin.ModelAdmin):
+class ReadOnlyAdmin(_ReadOnly, RowsAdmin):
     """Lists, finds and shows rows; adds, changes and deletes none."""
 
 

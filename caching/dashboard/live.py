@@ -72,7 +72,7 @@ def live(scope: Reported) -> dict[str, Any]:
         "health": {tile["name"]: tile for tile in health_tiles(report)},
         "hosts": [host_row(host) for host in report.hosts],
         **_busiest(hosts),
-        "events": [_event(event) for event in CacheEvent.objects.select_related("user")[:_RECENT]],
+        "events": [_event(event) for event in CacheEvent.objects.prefetch_related("user")[:_RECENT]],
     }
 
 

@@ -1,12 +1,18 @@
-"""Admin pages of users, business profiles and memberships."""
+"""Admin pages of users, their rights and tokens, business profiles and memberships."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
+from django.db import router
 from django.http import HttpRequest
+from rest_framework.authtoken.admin import TokenAdmin
+from rest_framework.authtoken.models import TokenProxy
 
 from caching.admin import CachedModelAdminMixin
+from caching.routing import reads_from
+from caching.rows_admin import RowsAdmin
 from restaurant.profiles.models import BusinessProfile, Membership, User
 
 
@@ -19,7 +25,7 @@ class MembershipInline(admin.TabularInline):
 
 
 @admin.register(BusinessProfile)
-class BusinessProfileAdmin(CachedModelAdminMixin, admin.ModelAdmin):
+class BusinessProfileAdmin(CachedModelAdminMixin):
     list_display = ["name", "org_id", "phone", "currency", "time_zone", "tax_rate", "updated_at"]
     list_filter = ["currency", "tax_on", "prices_include_tax", "accepts_delivery", "accepts_table_service"]
     search_fields = ["org_id", "name", "legal_name", "tax_id", "phone", "email"]
@@ -40,12 +46,31 @@ class BusinessProfileAdmin(CachedModelAdminMixin, admin.ModelAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):
+class MembershipAdmin(RowsAdmin):
     list_display = ["user", "org", "role"]
     list_filter = ["role", "org"]
-    list_select_related = ["user", "org"]
     search_fields = ["user__username", "org__org_id", "org__name"]
     autocomplete_fields = ["user", "org"]
 
 
-admin.site.register(User, UserAdmin)
+@admin.register(User)
+class PersonAdmin(RowsAdmin, UserAdmin):
+    """Django's page of users; what is shown of a password is read from the primary, too."""
+
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with reads_from(router.db_for_write(User)):
+            return super().user_change_password(request, *args, **kwargs)
+
+
+# Pages of the packages' own, which say no more than these do.
+admin.site.unregister([Group, TokenProxy])
+
+
+@admin.register(Group)
+class RightsAdmin(RowsAdmin, GroupAdmin):
+    """Django's page of groups."""
+
+
+@admin.register(TokenProxy)
+class TokensAdmin(RowsAdmin, TokenAdmin):
+    """The page of tokens of Django REST framework."""
