@@ -24,25 +24,29 @@ from benchmarks.postgres import PostgresServer
 from caching.clock import Clock
 from caching.registry import registry
 from caching.runtime import runtime
+from restaurant.redis_url import redis_cache
 from tests.servers.acl import USER, make_user
 from tests.servers.cluster import Cluster
 from tests.servers.processes import BINARY
 from tests.servers.rest_front import Front
+from tests.servers.sentinels import Trio
+from tests.stores.selection import SHAPES, WITHOUT_REDIS, concerns
 
-#: What a Redis is: a server, with "rest" one that the fixture `redis` reaches through a REST front, with "cluster" a
-#: Redis Cluster for the fixture `tiers`: others are about what is done to one server.
+#: What a Redis is: a server, or of one of the shapes that `tests.stores.selection` lists, which has the tests for it.
 STORE = os.environ.get("TEST_REDIS", "")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about SQL where there is none, and what asks no cluster where that is what is tested."""
+    """Leave out what is about SQL where there is none, and what is about no Redis of the shape that is tested."""
     if connections["default"].vendor == "mongodb":
         about_sql = [item for item in items if item.get_closest_marker("sql")]
         config.hook.pytest_deselected(items=about_sql)
         items[:] = [item for item in items if not item.get_closest_marker("sql")]
-    if STORE == "cluster":
-        elsewhere = [item for item in items if not {"tiers", "cluster"}.intersection(getattr(item, "fixturenames", ()))]
-        config.hook.pytest_deselected(items=elsewhere)
+    if STORE and STORE not in SHAPES:
+        raise pytest.UsageError(f"TEST_REDIS is one of {', '.join(SHAPES)}, or is not set.")
+    if STORE:
+        elsewhere = {item for item in items if not concerns(item, STORE)}
+        config.hook.pytest_deselected(items=list(elsewhere))
         items[:] = [item for item in items if item not in elsewhere]
 
 
@@ -151,6 +155,14 @@ def rest_front(valkey: ValkeyServer) -> Iterator[Front]:
 
 
 @pytest.fixture(scope="session")
+def sentinel_servers() -> Iterator[Trio]:
+    """The run's own primary, replica and Sentinels, which bear with a busy machine. Whoever hurts it has his own."""
+    trio = Trio(down_after=60_000)
+    yield trio
+    trio.end()
+
+
+@pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresServer]:
     """The run's own PostgreSQL server, which finds deadlocks at once; a run in which it cannot start fails."""
     server = PostgresServer(Path(tempfile.gettempdir()), ("fsync=off", "synchronous_commit=off", "deadlock_timeout=20"))
@@ -172,6 +184,13 @@ def redis(request: pytest.FixtureRequest, settings: Settings, fresh_cache: None,
     """
     from redis import Redis
 
+    if STORE == "sentinel":
+        trio: Trio = request.getfixturevalue("sentinel_servers")
+        primary = trio.servers[0].client
+        primary.flushall()
+        make_user(primary)
+        make_tier(settings, redis_cache(trio.url(user=redis_user)))
+        return primary
     valkey: ValkeyServer = request.getfixturevalue("valkey")
     client = Redis(host=valkey.host, port=valkey.port)
     client.flushall()
@@ -191,10 +210,12 @@ def redis(request: pytest.FixtureRequest, settings: Settings, fresh_cache: None,
 
 def configure_redis(settings: Settings, location: str | list[str], **options: Any) -> None:
     """Make the server, or the servers, of `location` the Redis tier."""
-    settings.CACHES = {
-        **settings.CACHES,
-        "redis": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location, "OPTIONS": options},
-    }
+    make_tier(settings, {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location, "OPTIONS": options})
+
+
+def make_tier(settings: Settings, entry: dict[str, Any]) -> None:
+    """Make the Redis of this entry of `CACHES` the Redis tier."""
+    settings.CACHES = {**settings.CACHES, "redis": entry}
     # Generous, for a busy machine: no test of the ordinary paths is about time-outs.
     settings.CACHING = {**settings.CACHING, "REDIS_ALIAS": "redis", "REDIS_BUDGET_SECONDS": 5.0}
 
@@ -214,7 +235,7 @@ def cluster(cluster_servers: Cluster, settings: Settings, fresh_cache: None) -> 
     return cluster_servers
 
 
-@pytest.fixture(params=["local memory alone", "with Redis"])
+@pytest.fixture(params=[WITHOUT_REDIS, "with Redis"])
 def tiers(request: pytest.FixtureRequest, settings: Settings) -> str:
     """Run the test twice: without Redis and with it."""
     if request.param == "with Redis" and STORE == "cluster":

@@ -29,7 +29,7 @@ _NOT_PASSED_ON = frozenset(
         "PROVE_SCRATCH",
     }
 )
-_WIDTH = 200
+_WIDTH = 230
 _PAGE = _ROOT / "docs" / "stores.md"
 _BEGIN, _END = "<!-- stores -->", "<!-- /stores -->"
 _IN_PARALLEL = ("--numprocesses", "auto", "--dist", "worksteal")

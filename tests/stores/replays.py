@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.scratch import scratch_directory
 
@@ -30,16 +30,46 @@ _WHAT_IT_SAYS_LAST = 2000
 
 
 class PlayError(Exception):
-    """The day was not played to its end, or nobody noticed that the server was stopped."""
+    """The day was not played to its end, or nobody noticed that the server was stopped, or that it was back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """`stop` stops a server in the middle of the day; `resume` brings it back once one of `noticed` is logged."""
+    """`stop` stops a server in the middle of the day; `resume` brings it back once one of `noticed` is logged.
+
+    Where there are events that say that the site uses it again, one of these `recovered` must come before the day ends.
+    """
 
     stop: Callable[[], object]
     resume: Callable[[], object]
     noticed: frozenset[str]
+    recovered: frozenset[str] = frozenset()
+
+    def steps(self) -> list[_Step]:
+        """Return what is to happen, in this order."""
+        steps = [
+            _Step(_is_middle, self.stop, "The day has no middle."),
+            _Step(_tells(self.noticed), self.resume, "Nobody noticed that the server was stopped."),
+        ]
+        if self.recovered:
+            steps.append(_Step(_tells(self.recovered), lambda: None, "Nobody used the server again."))
+        return steps
+
+
+class _Step(NamedTuple):
+    """What is done once the player says what it waits for, and what has gone wrong if it never does."""
+
+    is_due: Callable[[Mapping[str, Any]], bool]
+    act: Callable[[], object]
+    otherwise: str
+
+
+def _is_middle(said: Mapping[str, Any]) -> bool:
+    return bool(2 * said.get("done", 0) >= said.get("of", 1))
+
+
+def _tells(events: frozenset[str]) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda said: said.get("event") in events
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +98,17 @@ class Played:
 def play(environment: Mapping[str, str], interruption: Interruption | None = None) -> Played:
     """Play the day in a process with that environment; raises PlayError."""
     report: dict[str, Any] | None = None
-    left = [] if interruption is None else [interruption.stop, interruption.resume]
+    steps = [] if interruption is None else interruption.steps()
     with _player(environment, hurried=interruption is None) as lines:
         for line in lines:
             said = json.loads(line)
-            is_middle = 2 * said.get("done", 0) >= said.get("of", 1)
-            has_noticed = interruption is not None and said.get("event") in interruption.noticed
-            if (len(left) == 2 and is_middle) or (len(left) == 1 and has_noticed):
-                left.pop(0)()
+            if steps and steps[0].is_due(said):
+                steps.pop(0).act()
             report = said.get("report", report)
     if report is None:
         raise PlayError("The day was not played to its end.")
-    if left:
-        raise PlayError("Nobody noticed that the server was stopped.")
+    if steps:
+        raise PlayError(steps[0].otherwise)
     return Played(report)
 
 

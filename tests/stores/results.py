@@ -16,15 +16,8 @@ __all__ = ["Outcome", "outcome", "page_table", "table"]
 _NONE = "-"
 _OF_TESTS = ("Passed", "Failed", "Skipped", "Minutes")
 _GROUPS = ("profile", "orders", "balance", "billing")
-_OF_REPLAYS = (
-    "Hit rates: profile, orders, balance, billing (%)",
-    "Orders: hit",
-    "miss",
-    "Balance: hit",
-    "miss",
-    "Stopped in the middle: orders there, balances agree",
-    "Stale",
-)
+# In a group: the share of hits, and the median time of a hit / of a miss.
+_OF_REPLAYS = ("Stale", *map(str.capitalize, _GROUPS), "Killed: orders there", "Killed: balances right")
 _COUNTED = ("tests", "failures", "errors", "skipped")
 
 
@@ -100,21 +93,21 @@ def page_table(outcomes: Sequence[Outcome]) -> str:
 
 
 def _replays(each: Outcome) -> Iterator[str]:
-    played, interrupted = each.played, each.interrupted
-    if played is None:
-        yield from (_NONE,) * 5
+    days = [day for day in (each.played, each.interrupted) if day is not None]
+    stale, compared = (sum(day.report[what] for day in days) for what in ("stale", "compared"))
+    yield f"{stale} of {compared:,}" if days else _NONE
+    yield from (_NONE if each.played is None else _group(each.played, group) for group in _GROUPS)
+    if each.interrupted is None:
+        yield from (_NONE, _NONE)
     else:
-        yield " ".join(f"{100 * played.of(group, 'hit_rate'):.1f}" for group in _GROUPS)
-        yield from (_time(played.of("orders", what)) for what in ("hit_p50_us", "miss_p50_us"))
-        yield from (_time(played.of("balance", what)) for what in ("hit_p50_us", "miss_p50_us"))
-    if interrupted is None:
-        yield _NONE
-    else:
-        report = interrupted.report
-        there, agree = report["orders"] - report["lost_orders"], report["customers"] - report["unbalanced"]
-        yield f"{there} of {report['orders']}, {agree} of {report['customers']}"
-    found = [each.report["stale"] for each in (played, interrupted) if each is not None]
-    yield str(sum(found)) if found else _NONE
+        report = each.interrupted.report
+        for all_of_them, wrong in (("orders", "lost_orders"), ("customers", "unbalanced")):
+            yield f"{report[all_of_them] - report[wrong]} of {report[all_of_them]}"
+
+
+def _group(played: Played, group: str) -> str:
+    hit, miss = (_time(played.of(group, what)) for what in ("hit_p50_us", "miss_p50_us"))
+    return f"{played.of(group, 'hit_rate'):.1%}, {hit} / {miss}"
 
 
 def _time(microseconds: float | None) -> str:

@@ -16,6 +16,7 @@ from tests.faults.servers import Server
 from tests.servers.cluster import Cluster
 from tests.servers.mongod import Mongod
 from tests.servers.rest_front import Front
+from tests.servers.sentinels import Trio
 from tests.stores.replays import Interruption
 
 __all__ = ["COHERENCE", "STORES", "WHOLE", "Started", "Store"]
@@ -25,22 +26,10 @@ WHOLE: Final = ("tests",)
 # What is about Redis: faults of its servers, the proof, the stress, and every test that runs with `tiers`.
 COHERENCE: Final = ("tests/caching", "tests/faults", "tests/prove", "tests/stress")
 
-# Of these, what is about the protocol and not about connections to Redis itself; a front is before each test's server.
-_OVER_REST: Final = (
-    *(f"tests/caching/tiers/test_rest{part}.py" for part in ("", "_protocol")),
-    *(
-        f"tests/caching/test_{part}.py"
-        for part in (
-            "findings_reading", "flights", "marks", "outbox", "random_writes", "reading", "reading_redis", "relay",
-            "transactions",
-        )
-    ),
-    *(f"tests/faults/test_{part}.py" for part in ("commits", "stories")),
-)  # fmt: skip
-
 # What a site says when it has noticed.
 _DATABASE_AWAY: Final = frozenset({"database_away"})
 _REDIS_AWAY: Final = frozenset({"redis_left_alone"})
+_REDIS_BACK: Final = frozenset({"redis_answers"})
 
 # Nothing here outlives the run; what a commit waits for is not what is tested.
 _POSTGRES: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
@@ -86,7 +75,7 @@ def _postgresql(stack: ExitStack) -> Started:
 def _redis(stack: ExitStack) -> Started:
     server = stack.enter_context(Server())
     version = server.client.info("server").get("valkey_version", "")
-    interruption = Interruption(server.kill, server.start, _REDIS_AWAY)
+    interruption = Interruption(server.kill, server.start, _REDIS_AWAY, _REDIS_BACK)
     # The tests start servers of their own.
     return Started(version, {}, interruption, {"REDIS_URL": f"redis://127.0.0.1:{server.port}/0"})
 
@@ -96,8 +85,23 @@ def _cluster(stack: ExitStack) -> Started:
     lost = cluster.nodes[0]
     version = lost.client.info("server").get("valkey_version", "")
     servers = ",".join(f"127.0.0.1:{node.port}" for node in cluster.nodes)
-    interruption = Interruption(lost.kill, lost.start, _REDIS_AWAY)
+    interruption = Interruption(lost.kill, lost.start, _REDIS_AWAY, _REDIS_BACK)
     return Started(version, {"TEST_REDIS": "cluster"}, interruption, {"REDIS_URL": f"redis+cluster://{servers}"})
+
+
+def _sentinel(stack: ExitStack) -> Started:
+    trio = Trio()
+    stack.callback(trio.end)
+    first, second = trio.servers
+    version = first.client.info("server").get("valkey_version", "")
+
+    def take_over() -> None:
+        # The site is to find the one that took over; who was killed comes back as its replica.
+        trio.promoted(second)
+        first.start()
+
+    interruption = Interruption(first.kill, take_over, _REDIS_AWAY, _REDIS_BACK)
+    return Started(version, {"TEST_REDIS": "sentinel"}, interruption, {"REDIS_URL": trio.url()})
 
 
 def _mongodb(stack: ExitStack) -> Started:
@@ -113,7 +117,8 @@ def _rest(stack: ExitStack) -> Started:
     stack.callback(front.close)
     site = {"UPSTASH_REDIS_REST_URL": front.url, "UPSTASH_REDIS_REST_TOKEN": front.token}
     version = f"upstash-redis {metadata.version('upstash-redis')}"
-    return Started(version, {"TEST_REDIS": "rest"}, Interruption(front.kill, front.start, _REDIS_AWAY), site)
+    interruption = Interruption(front.kill, front.start, _REDIS_AWAY, _REDIS_BACK)
+    return Started(version, {"TEST_REDIS": "rest"}, interruption, site)
 
 
 # A store with a server of its own is one more function above, and one more line here.
@@ -124,7 +129,8 @@ STORES: Final = {
         Store("postgresql", WHOLE, _postgresql),
         Store("mongodb", WHOLE, _mongodb),
         Store("valkey", COHERENCE, _redis, is_ordinary=True),
+        Store("sentinel", WHOLE, _sentinel),
         Store("cluster", WHOLE, _cluster),
-        Store("rest", _OVER_REST, _rest),
+        Store("rest", WHOLE, _rest),
     )
 }

@@ -16,7 +16,7 @@ from tests.stores.replays import Interruption, Played, PlayError, play
 
 def test_nothing_is_lost_or_stale_when_redis_is_killed_in_the_middle_of_a_day() -> None:
     with Server() as server:
-        killed = Interruption(server.kill, server.start, frozenset({"redis_left_alone"}))
+        killed = Interruption(server.kill, server.start, frozenset({"redis_left_alone"}), frozenset({"redis_answers"}))
         played = play({"REDIS_URL": f"redis://127.0.0.1:{server.port}/0"}, killed)
 
     assert played.is_true
@@ -58,7 +58,8 @@ class Told:
         self.done.append((what, self._lines))
 
     def play(self) -> Played:
-        return play({}, Interruption(lambda: self._do("stop"), lambda: self._do("resume"), frozenset({"away"})))
+        away, back = frozenset({"away"}), frozenset({"back"})
+        return play({}, Interruption(lambda: self._do("stop"), lambda: self._do("resume"), away, back))
 
 
 def test_the_server_is_stopped_in_the_middle_and_resumed_when_that_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +72,7 @@ def test_the_server_is_stopped_in_the_middle_and_resumed_when_that_is_noticed(mo
         {"event": "other"},
         {"event": "away"},
         {"event": "away"},
+        {"event": "back"},
         REPORT,
     )
 
@@ -81,6 +83,13 @@ def test_the_server_is_stopped_in_the_middle_and_resumed_when_that_is_noticed(mo
 def test_a_stop_that_nobody_notices_has_shown_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PlayError, match="Nobody noticed"):
         Told(monkeypatch, {"done": 5, "of": 10}, REPORT).play()
+
+
+def test_a_server_that_is_back_and_not_used_has_shown_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(monkeypatch, {"event": "back"}, {"done": 5, "of": 10}, {"event": "back"}, {"event": "away"}, REPORT)
+    with pytest.raises(PlayError, match="Nobody used the server again"):
+        told.play()
+    assert [what for what, _ in told.done] == ["stop", "resume"]
 
 
 def test_a_day_without_a_report_was_not_played(monkeypatch: pytest.MonkeyPatch) -> None:
