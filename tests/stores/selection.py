@@ -15,14 +15,19 @@ WITHOUT_REDIS: Final = "local memory alone"
 SHAPES: Final[dict[str, frozenset[str]]] = {
     "sentinel": frozenset({"tiers", "trio"}),
     "cluster": frozenset({"tiers", "cluster"}),
-    "rest": frozenset({"tiers", "cable", "stage", "front", "rest_front"}),
+    "rest": frozenset({"tiers", "cable", "front", "rest_front"}),
 }
-# Who asks for `redis` here does nothing with it that a front hides: connections, users, what a listener is told, values
-# as bytes (over REST they are base64).
+# Who asks for a server here does nothing with it that a front hides: connections, users, what a listener is told, who
+# is the primary, values as bytes (over REST they are base64).
 _OVER_REST: Final = frozenset(
-    f"tests/caching/test_{part}.py"
-    for part in (
-        "findings_reading", "flights", "marks", "outbox", "reading", "reading_redis", "relay", "transactions",
+    (
+        *(
+            f"tests/caching/test_{part}.py"
+            for part in (
+                "findings_reading", "flights", "marks", "outbox", "reading", "reading_redis", "relay", "transactions",
+            )
+        ),
+        *(f"tests/faults/test_{part}.py" for part in ("commits", "stories")),
     )
 )  # fmt: skip
 
@@ -34,6 +39,6 @@ def concerns(item: Any, shape: str) -> bool:
     if parameters.get("tiers") == WITHOUT_REDIS:
         return False
     asked = set(getattr(item, "fixturenames", ()))
-    if shape == "rest" and "redis" in asked and item.nodeid.partition("::")[0] in _OVER_REST:
+    if not SHAPES[shape].isdisjoint(asked):
         return True
-    return not SHAPES[shape].isdisjoint(asked)
+    return shape == "rest" and not asked.isdisjoint({"redis", "stage"}) and item.nodeid.split("::")[0] in _OVER_REST

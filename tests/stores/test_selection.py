@@ -34,11 +34,17 @@ def test_what_asks_for_servers_of_one_shape_is_run_with_that_alone(fixture: str,
 
 
 def test_over_rest_only_some_may_look_at_the_server_behind_it() -> None:
-    reader, other = asking("redis"), asking("redis")
-    reader.nodeid = "tests/caching/test_marks.py::test_one"
-    other.nodeid = "tests/caching/test_listener.py::test_one"
-    assert concerns(reader, "rest")
-    assert not concerns(other, "rest")
+    for fixture, module, expected in (
+        ("redis", "caching/test_marks", True),
+        ("redis", "caching/test_listener", False),
+        ("stage", "faults/test_stories", True),
+        ("stage", "faults/test_failover", False),
+        ("db", "caching/test_marks", False),
+    ):
+        test = asking(fixture)
+        test.nodeid = f"tests/{module}.py::test_one"
+        assert concerns(test, "rest") is expected, (fixture, module)
+        assert not concerns(test, "sentinel")
 
 
 def test_what_pytest_collects_without_fixtures_or_parameters_concerns_no_shape() -> None:
