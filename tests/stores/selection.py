@@ -14,7 +14,7 @@ WITHOUT_REDIS: Final = "local memory alone"
 #: is connected, takes a command from the user; Sentinels and clusters have such tests of their own.
 SHAPES: Final[dict[str, frozenset[str]]] = {
     "sentinel": frozenset({"tiers", "trio"}),
-    "cluster": frozenset({"tiers", "cluster"}),
+    "cluster": frozenset({"tiers", "cluster", "hurt"}),
     "rest": frozenset({"tiers", "cable", "front", "rest_front"}),
 }
 # Who asks for a server here does nothing with it that a front hides: connections, users, what a listener is told, who

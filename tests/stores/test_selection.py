@@ -25,6 +25,7 @@ def test_what_runs_with_any_redis_is_run_with_it_and_not_without(shape: str) -> 
     [
         ("trio", {"sentinel"}),
         ("cluster", {"cluster"}),
+        ("hurt", {"cluster"}),
         ("front", {"rest"}),
         ("db", set()),
     ],
