@@ -59,11 +59,12 @@ lint: $(VENV)/.installed-dev
 	DJANGO_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') DJANGO_HTTPS=true \
 	    $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# ARGS="--sabotage=mark" switches a part off, which must be caught.
+# ARGS="--sabotage=mark" switches a part off, which must be caught; ARGS="--redis=cluster" runs with another Redis than one
+# server (sentinel, cluster, rest).
 prove: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.prove $(ARGS)
 
-# ARGS="--seconds 600" goes on for longer, ARGS="--kills 1000" kills writers within their writes.
+# ARGS="--seconds 600" goes on for longer, ARGS="--kills 1000" kills writers within their writes; --redis as above.
 stress: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.stress $(ARGS)
 

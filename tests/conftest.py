@@ -235,6 +235,12 @@ def cluster(cluster_servers: Cluster, settings: Settings, fresh_cache: None) -> 
     return cluster_servers
 
 
+@pytest.fixture
+def redis_shape() -> str:
+    """The shape of the Redis that a run of the proof or the stress starts for itself (`tests.prove.shapes`)."""
+    return STORE or "server"
+
+
 @pytest.fixture(params=[WITHOUT_REDIS, "with Redis"])
 def tiers(request: pytest.FixtureRequest, settings: Settings) -> str:
     """Run the test twice: without Redis and with it."""

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from tests.prove.guard import guarded
 from tests.prove.processes import Place, ServerFailedError
+from tests.prove.shapes import redis_option
 
 _SABOTAGES = ("mark", "stamps", "lease", "unmark", "second-writer")
 _NEED_REDIS = frozenset({"lease"})
@@ -26,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, for all modes together (default 60)")
     modes = parser.add_mutually_exclusive_group()
-    modes.add_argument("--redis", action="store_true", help="only with Redis")
+    redis_option(modes)
     modes.add_argument("--no-redis", action="store_true", help="only without Redis")
     parser.add_argument(
         "--sabotage", choices=_SABOTAGES, default="", help="switch this off everywhere; ends when stale reads are found"
@@ -39,7 +40,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _both(given: argparse.Namespace) -> int:
-    modes = ["--redis"] if given.sabotage in _NEED_REDIS else ["--redis", "--no-redis"]
+    modes = ["--redis=server"] if given.sabotage in _NEED_REDIS else ["--redis=server", "--no-redis"]
     shared = ["--seconds", str(given.seconds / len(modes)), "--seed", given.seed]
     if given.sabotage:
         shared += ["--sabotage", given.sabotage]
@@ -63,8 +64,7 @@ def _both(given: argparse.Namespace) -> int:
 def _one(given: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
     with Place(sabotage=given.sabotage, seed=given.seed) as place:
-        if given.redis:
-            place.redis_start()
+        redis = place.redis_start(given.redis) if given.redis else None
         os.environ.update(place.environment)
         import django
 
@@ -74,7 +74,7 @@ def _one(given: argparse.Namespace) -> int:
 
         run = Run(
             place,
-            redis=given.redis,
+            redis=redis,
             seconds=given.seconds,
             sabotage=given.sabotage,
             seed=given.seed,

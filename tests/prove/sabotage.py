@@ -81,6 +81,7 @@ def _second_writer() -> None:
         unpend(self, mine)
 
     Stamps.pend, Stamps.unpend = alone, for_all  # type: ignore[method-assign]
+    _nothing_is_renewed()
 
 
 def _erase(stamps: Stamps, slots: set[int]) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tests.prove.cast import Actor, ActorFailedError, Troupe
 from tests.prove.gates import COMMITTED, LOADED, MARKED
 from tests.prove.history import now
+from tests.prove.shapes import Shape
 from tests.prove.targets import Target
 from tests.prove.writes import WAYS
 
@@ -33,7 +34,7 @@ class Stage(NamedTuple):
 
     `readers` are in all processes, `fillers` those whose loads can be stopped, `writers` in two processes; `clients`
     write through the API and the admin pages;
-    `victim` starts a process that may be killed; `forget` empties Redis.
+    `victim` starts a process that may be killed; `redis` is None without Redis.
     """
 
     chance: random.Random
@@ -43,10 +44,16 @@ class Stage(NamedTuple):
     writers: Sequence[Actor]
     clients: Sequence[Actor]
     victim: Callable[[], tuple[Troupe, subprocess.Popen[bytes]]]
-    forget: Callable[[], None]
+    redis: Shape | None
 
     def target(self, kinds: Sequence[str]) -> Target:
         return self.chance.choice([target for target in self.targets if target.kind in kinds])
+
+    @property
+    def servers(self) -> Shape:
+        """Redis, where a scenario needs it."""
+        assert self.redis is not None
+        return self.redis
 
     def two_writers(self) -> list[Actor]:
         return self.chance.sample(list(self.writers), 2)
@@ -135,11 +142,38 @@ def lost_mark(stage: Stage, target: Target) -> None:
     writer = stage.two_writers()[0]
     writer.start("write", target, way=0, gates=[MARKED])
     writer.arrives(MARKED)
-    stage.forget()
+    stage.servers.flush()
     stage.all_read(target, 2)
     writer.go()
     writer.done()
     stage.all_read(target)
+
+
+def lost_server(stage: Stage, target: Target) -> None:
+    """A server of Redis is lost in each way; a write is acknowledged before it is back; everybody reads, and after."""
+    for loss in stage.servers.losses:
+        stage.all_read(target, 2)
+        loss.lose()
+        stage.two_writers()[0].do("write", target, way=0)
+        stage.all_read(target)
+        stage.servers.regain()
+        stage.all_read(target)
+        stage.all_hit(target)
+        stage.all_read(target)
+
+
+def lost_server_with_a_mark(stage: Stage, target: Target) -> None:
+    """A writer has marked when a server is lost; it is back, and all is cached again; then comes the COMMIT."""
+    for loss in stage.servers.losses:
+        writer = stage.two_writers()[0]
+        writer.start("write", target, way=0, gates=[MARKED], mark_seconds=_SHORT_MARK)
+        writer.arrives(MARKED)
+        loss.lose()
+        stage.servers.regain()
+        stage.all_hit(target)
+        writer.go()
+        writer.done()
+        stage.all_read(target)
 
 
 def overlapping_writers(stage: Stage, target: Target) -> None:
@@ -190,6 +224,8 @@ SCENARIOS = (
     Scenario(stopped_before_fill, ("active",)),
     Scenario(slow_commit, _ALL, frozenset({"unmark"})),
     Scenario(lost_mark, _ALL, needs_redis=True),
+    Scenario(lost_server, _ALL, needs_redis=True),
+    Scenario(lost_server_with_a_mark, _ALL, needs_redis=True),
     Scenario(overlapping_writers, _ALL, frozenset({"second-writer"})),
     Scenario(killed, _ALL),
     Scenario(rolled_back, _ALL),

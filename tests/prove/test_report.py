@@ -13,7 +13,7 @@ WAYS = ("api_order", "admin_order", "order_by_queryset", "list_by_bulk_create", 
 
 
 def figures(**changed: int) -> Figures:
-    made = Figures(redis=True, seconds=1.0, commits=9, scenarios=Counter())
+    made = Figures(redis="with Redis", seconds=1.0, commits=9, scenarios=Counter())
     made.reads["thread"] = 100
     made.ways.update(dict.fromkeys(WAYS, 10))
     made.writers.update({"harness.writer": 10, "command.writer": 40})
@@ -95,7 +95,7 @@ def test_a_reader_that_hardly_read_proves_nothing():
 
 def test_without_redis_no_hits_are_wanted_there():
     made = figures(redis_hits=0)
-    made.redis = False
+    made.redis = ""
 
     assert verdict(made)[0] == FRESH
 

@@ -21,18 +21,12 @@ __all__ = ["Cluster", "Node"]
 _SLOTS = 16_384
 
 
-def _free_port() -> int:
-    # The servers talk to each other 10,000 above.
-    while (port := free_port()) + 10_000 > 65_535:
-        continue
-    return port
-
-
 class Node(Process):
     """One server of a cluster; `client` follows no redirection."""
 
     def __init__(self, *lines: str, authority: Authority | None = None) -> None:
-        super().__init__("cluster-enabled yes", *lines, port=_free_port(), authority=authority)
+        # The servers talk to each other 10,000 above.
+        super().__init__("cluster-enabled yes", *lines, port=free_port(10_000), authority=authority)
         self.id: str = self.client.execute_command("CLUSTER", "MYID").decode()
 
     def says(self, *words: Any) -> Any:
@@ -118,9 +112,10 @@ class Cluster:
 
     def settle(self) -> None:
         """Wait until all that run agree, every slot is served and every replica has what its primary has."""
-        eventually(self._is_well, "the cluster does not get well")
+        eventually(self.is_well, "the cluster does not get well")
 
-    def _is_well(self) -> bool:
+    def is_well(self) -> bool:
+        """Whether all that run agree, every slot is served and every replica has what its primary has."""
         running = [node for node in self.nodes if node.runs]
         said = set()
         with suppress(RedisError):

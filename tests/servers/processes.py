@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,11 +28,19 @@ __all__ = ["BINARY", "Process", "free_port"]
 BINARY = os.environ.get("TEST_REDIS_SERVER") or str(get_binary_path())
 
 
-def free_port() -> int:
-    """Return a port of the loopback that nobody has at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
+# Below those that systems give to clients: a killed server's must still be free when it returns. Above those that other
+# servers of tests look for one by one; and 10,000 further up, where servers of a cluster talk, all this holds, too.
+_PORTS = range(18_000, 22_700)
+
+
+def free_port(*also: int) -> int:
+    """Return a port of the loopback that nobody has at this moment, nor those that are `also` so much higher."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with suppress(OSError):
+            for more in (0, *also):
+                socket.create_server(("127.0.0.1", port + more)).close()
+            return port
 
 
 class Process:

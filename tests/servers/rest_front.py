@@ -1,11 +1,13 @@
 """A small REST front before a real Valkey, which speaks the protocol that serverless Redis services document.
 
-As a program, `python -m tests.servers.rest_front VALKEY_PORT`, it prints its own port and serves until it is killed.
+As a program, `python -m tests.servers.rest_front VALKEY_PORT [PORT]`, it prints its own port and serves until it is
+killed; SIGUSR1 ends all connections.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import struct
 import sys
@@ -250,7 +252,8 @@ def _word(value: object) -> str:
 
 
 if __name__ == "__main__":
-    front = Front(int(sys.argv[1]))
+    front = Front(int(sys.argv[1]), port=int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    signal.signal(signal.SIGUSR1, lambda *_: front.drop_clients())
     sys.stdout.write(f"{front.port}\n")
     sys.stdout.flush()
     threading.Event().wait()

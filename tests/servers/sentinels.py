@@ -45,7 +45,7 @@ class Trio:
             self.servers.append(Process(*lines, f"replicaof 127.0.0.1 {self.servers[0].port}", authority=authority))
             for _ in range(3):
                 self._watch(down_after)
-            eventually(self._all_know_all)
+            eventually(self.is_well)
         except BaseException:
             self.end()
             raise
@@ -78,19 +78,29 @@ class Trio:
 
     def promoted(self, server: Process) -> None:
         """Return when all Sentinels that answer name this server as the primary, and it is."""
-        eventually(lambda: all(int(self._state(each)["port"]) == server.port for each in self.sentinels))
-        eventually(lambda: server.client.info("replication")["role"] == "master")
+        eventually(lambda: self.is_promoted(server))
+
+    def is_promoted(self, server: Process) -> bool:
+        """Whether all Sentinels that answer name this server as the primary, and it is."""
+        named = all(int(self._state(each)["port"]) == server.port for each in self.sentinels)
+        return named and server.client.info("replication")["role"] == "master"
 
     def end(self) -> None:
         for process in (*self.sentinels, *self.servers):
             process.end()
 
-    def _all_know_all(self) -> bool:
+    def is_well(self) -> bool:
+        """Whether one is the primary, has a replica that hears it, and every Sentinel knows both and the others."""
+        primaries = {
+            each.port: replication
+            for each in self.servers
+            if each.runs and (replication := each.client.info("replication"))["role"] == "master"
+        }
         states = [self._state(each) for each in self.sentinels]
         # A server is known when it was asked who it is: before that it is not promoted.
-        replicas = self.servers[0].client.info("replication")
         return (
-            replicas.get("slave0", {}).get("state") == "online"
+            {int(each["port"]) for each in states} == set(primaries)
+            and all(replication.get("slave0", {}).get("state") == "online" for replication in primaries.values())
             and all((each["num-slaves"], each["num-other-sentinels"]) == ("1", "2") for each in states)
             and all(self._replica_is_seen(each) for each in self.sentinels)
         )

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from tests.prove.guard import guarded
 from tests.prove.processes import Place
+from tests.prove.shapes import redis_option
 
 _FRESH: Final = 0
 _STALE: Final = 1
@@ -28,7 +29,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long, for all modes together (default 60)")
     modes = parser.add_mutually_exclusive_group()
-    modes.add_argument("--redis", action="store_true", help="only with Redis")
+    redis_option(modes)
     modes.add_argument("--no-redis", action="store_true", help="only without Redis")
     parser.add_argument("--kills", type=int, default=0, help="instead, kill so many writers, each within one write")
     parser.add_argument("--sabotage", default="mark", help="what the broken variant lacks (default: the mark)")
@@ -40,8 +41,7 @@ def _arguments() -> argparse.Namespace:
 def _run(given: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
     with Place(sabotage="", seed=given.seed) as place:
-        if not given.no_redis:
-            place.redis_start()
+        redis = None if given.no_redis else place.redis_start(given.redis or "server")
         os.environ.update(place.environment)
         import django
 
@@ -51,11 +51,11 @@ def _run(given: argparse.Namespace) -> int:
 
         run = Run(place, seed=given.seed, broken_seconds=given.broken_seconds, console=console)
         console.print(f"seed {given.seed}")
-        modes = [redis for redis, left_out in ((True, given.no_redis), (False, given.redis)) if not left_out]
+        modes = [each for each, left_out in ((redis, given.no_redis), (None, given.redis)) if not left_out]
         try:
             if given.kills:
-                return max(run.kills(given.kills, redis=redis, sabotage=given.sabotage) for redis in modes)
-            return max(run.stress(given.seconds / len(modes), redis=redis, sabotage=given.sabotage) for redis in modes)
+                return max(run.kills(given.kills, redis=each, sabotage=given.sabotage) for each in modes)
+            return max(run.stress(given.seconds / len(modes), redis=each, sabotage=given.sabotage) for each in modes)
         except ActorFailedError as error:
             console.print(f"[red]proves nothing[/]: {escape(str(error))}")
             return _NOTHING_PROVED

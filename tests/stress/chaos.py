@@ -9,19 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from caching.conf import DEFAULTS
 from tests.prove.checker import Stale, lags, stale_reads
 from tests.prove.commitlog import commits_all
 from tests.prove.history import Ack, Done, ListRead, Read, events_read, now
 from tests.prove.targets import Target
-from tests.stress.figures import Figures
+from tests.stress.figures import LOST, Figures
 from tests.stress.players import Player, Surroundings
 from tests.stress.server import Server
 
-__all__ = ["FAR_SECONDS", "Round"]
-
-#: How far a reader on another host may be behind: for as long as it trusts what it was told.
-FAR_SECONDS: Final[float] = DEFAULTS["TRUST_SECONDS"]
+__all__ = ["Round"]
 
 # Longer than anybody is stopped; not much longer, for what a killed writer wrote is not cached until it has run out.
 _MARK_SECONDS: Final = 1.5
@@ -61,7 +57,7 @@ class Round:
         self._wake: dict[str, float] = {}
         self._born: Counter[str] = Counter()
         self._end = self._middle = 0.0
-        # When a killed server returns; 0: it is there.
+        # When a lost server may return; 0: it is there.
         self._back_at = 0.0
 
     def play(self, seconds: float, until: Callable[[Round], object] | None = None) -> list[Stale]:
@@ -120,12 +116,13 @@ class Round:
     def _act(self) -> None:
         acts: dict[Callable[[], None], float] = {self._kill: 3, self._stop: 6, self._nothing: 6}
         if self._server is not None and not self._back_at:
-            acts.update({self._flush: 0.5, self._crash: 0.3, self._evict: 1, self._disconnect: 1})
+            theirs = {self._flush: 0.5, self._lose: 0.3, self._evict: 1, self._disconnect: 1}
+            acts.update({act: weight / self._server.seldom for act, weight in theirs.items()})
         (act,) = self._chance.choices(list(acts), list(acts.values()))
         if self._flush in acts and now() > self._middle:
             # What is rare by chance happens once in any run, however short or busy.
             done = self._figures.acts
-            act = self._flush if not done["emptied"] else self._crash if not done["Redis killed"] else act
+            act = self._flush if not done["emptied"] else self._lose if not done[LOST] else act
         act()
 
     def _nothing(self) -> None:
@@ -165,17 +162,25 @@ class Round:
         self._lose_marks(self._server.flush)
         self._figures.acts["emptied"] += 1
 
-    def _crash(self) -> None:
+    def _lose(self) -> None:
         assert self._server is not None
-        self._lose_marks(self._server.kill)
+        loss = self._server.loss(self._chance)
+        if loss.forgets:
+            self._lose_marks(loss.lose)
+        else:
+            loss.lose()
         # Meanwhile everybody goes on, and may be killed or stopped.
         self._back_at = now() + self._chance.uniform(0, _AWAY_SECONDS)
-        self._figures.acts["Redis killed"] += 1
+        self._figures.acts.update((LOST, loss.name))
 
     def _come_back(self, *, at_once: bool) -> None:
-        if self._server is not None and self._back_at and (at_once or now() >= self._back_at):
-            self._server.return_empty()
-            self._back_at = 0.0
+        if self._server is None or not self._back_at:
+            return
+        if at_once:
+            self._server.come_back()
+        elif now() < self._back_at or not self._server.comes_back():
+            return
+        self._back_at = 0.0
 
     def _evict(self) -> None:
         assert self._server is not None
@@ -192,7 +197,8 @@ class Round:
         """Return the stale reads so far."""
         # Events first: what they speak of is in the log by then.
         events = list(events_read(self._surroundings.history))
-        return stale_reads(commits_all(), events, {"far": FAR_SECONDS})
+        allowed = {"far": self._server.far_seconds} if self._server is not None else {}
+        return stale_reads(commits_all(), events, allowed)
 
     def _count(self, seconds: float) -> None:
         figures = self._figures

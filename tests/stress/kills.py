@@ -25,7 +25,6 @@ from tests.prove.crew import Answer, Crew, Job, Said
 from tests.prove.history import Ack, Attempt, Journal, ListRead, Read, events_read, now
 from tests.prove.targets import Target
 from tests.prove.writes import WAYS, mark_fresh, write
-from tests.stress.chaos import FAR_SECONDS
 from tests.stress.figures import Figures
 from tests.stress.players import Player, Surroundings, forked, settled
 
@@ -67,12 +66,14 @@ class Kills:
         targets: list[Target],
         *,
         far: Path | None,
+        far_seconds: float,
         chance: random.Random,
         figures: Figures,
     ) -> None:
         self._surroundings = surroundings
         self._targets = targets
         self._far = far
+        self._far_seconds = far_seconds
         self._chance = chance
         self._figures = figures
         self._born = 0
@@ -134,7 +135,7 @@ class Kills:
     def _judge(self, seconds: float) -> None:
         events = list(events_read(self._surroundings.history))
         commits = commits_all()
-        allowed = {"far": FAR_SECONDS}
+        allowed = {"far": self._far_seconds}
         self.found = stale_reads(commits, events, allowed)
         figures = self._figures
         figures.seconds = seconds

@@ -15,6 +15,7 @@ from caching.runtime import runtime
 from tests.prove.checker import Stale
 from tests.prove.commitlog import commits_forget
 from tests.prove.processes import Place
+from tests.prove.shapes import Shape
 from tests.prove.targets import Target
 from tests.prove.world import world_create
 from tests.stress.audits import AUDITING, audits
@@ -59,21 +60,22 @@ class Run:
         gc.collect()
         gc.freeze()
 
-    def stress(self, seconds: float, *, redis: bool, sabotage: str) -> int:
+    def stress(self, seconds: float, *, redis: Shape | None, sabotage: str) -> int:
         """Play for so long, then with the sabotage until it is caught."""
         ours = self._mode("as it is", redis)
-        code = self._verdict(ours, self._rounds(ours, seconds))
+        code = self._verdict(ours, self._rounds(ours, redis, seconds))
         broken = self._mode(f"without its {sabotage}", redis)
-        found = self._rounds(broken, self._broken_seconds, sabotage, until=Round.stale)
+        found = self._rounds(broken, redis, self._broken_seconds, sabotage, until=Round.stale)
         broken.print(self._console, found)
         noticed = self._noticed(redis)
         return max(code, _FRESH if found else _STALE, _FRESH if noticed else _STALE)
 
-    def _noticed(self, redis: bool) -> bool:
+    def _noticed(self, redis: Shape | None) -> bool:
         """Play without any invalidation; return whether the auditors notice, who know nothing of the judge."""
         before, deaf = audits(self._place.far), self._mode(f"without its {_DEAF}", redis)
         self._rounds(
             deaf,
+            redis,
             self._broken_seconds,
             _DEAF,
             until=lambda _: audits(self._place.far)["violations"] > before["violations"],
@@ -87,10 +89,10 @@ class Run:
         )
         return old > 0
 
-    def kills(self, count: int, *, redis: bool, sabotage: str) -> int:
+    def kills(self, count: int, *, redis: Shape | None, sabotage: str) -> int:
         """Kill so many writers, then some with the sabotage; afterwards everything must be cached again."""
         ours, broken = self._mode("as it is", redis), self._mode(f"without its {sabotage}", redis)
-        played = self._killed(ours, count, "")
+        played = self._killed(ours, redis, count, "")
         ours.print(self._console, played.found)
         for target in played.uncached:
             self._console.print(f"  [red]{target.key} was not cached again[/]")
@@ -98,15 +100,16 @@ class Run:
         if min(ours.acts["committed"], ours.acts["not committed"]) < count // _SPREAD:
             self._console.print("  [red]proves nothing[/]: almost all were killed on the same side of their COMMIT")
             code = max(code, _NOTHING_PROVED)
-        caught = self._killed(broken, min(count, _BROKEN_KILLS), sabotage).found
+        caught = self._killed(broken, redis, min(count, _BROKEN_KILLS), sabotage).found
         broken.print(self._console, caught)
         return max(code, _FRESH if caught else _STALE)
 
-    def _killed(self, figures: Figures, count: int, sabotage: str) -> Kills:
+    def _killed(self, figures: Figures, redis: Shape | None, count: int, sabotage: str) -> Kills:
         kills = Kills(
-            self._surroundings(figures, sabotage),
-            self._hot(),
-            far=self._place.far if figures.redis else None,
+            self._surroundings(redis, sabotage),
+            self._hot(redis),
+            far=self._place.far if redis else None,
+            far_seconds=redis.far_seconds if redis else 0.0,
             chance=self._chance,
             figures=figures,
         )
@@ -116,19 +119,20 @@ class Run:
         self._forget()
         return kills
 
-    def _surroundings(self, figures: Figures, sabotage: str) -> Surroundings:
+    def _surroundings(self, redis: Shape | None, sabotage: str) -> Surroundings:
         # Generous for a busy machine, and yet nobody waits for a dead server for long.
         caching = {
             "LEASE_SECONDS": 1.0,
             "REDIS_BUDGET_SECONDS": 0.5,
+            "REST_BUDGET_SECONDS": 3.0,
             **AUDITING,
-            **({} if figures.redis else {"REDIS_ALIAS": None}),
+            **({} if redis else {"REDIS_ALIAS": None, "REST_URL": None, "REST_TOKEN": None}),
         }
         return Surroundings(self._place.history, self._seed, sabotage, caching)
 
-    def _mode(self, variant: str, redis: bool) -> Figures:
-        where = "with Redis" if redis else "without Redis"
-        return Figures(f"{where}, the protocol {variant}", redis)
+    def _mode(self, variant: str, redis: Shape | None) -> Figures:
+        where = redis.title if redis else "without Redis"
+        return Figures(f"{where}, the protocol {variant}", redis is not None)
 
     def _verdict(self, figures: Figures, found: list[Stale]) -> int:
         figures.print(self._console, found)
@@ -146,16 +150,22 @@ class Run:
         return _STALE if alarms else _FRESH
 
     def _rounds(
-        self, figures: Figures, seconds: float, sabotage: str = "", *, until: Callable[[Round], object] | None = None
+        self,
+        figures: Figures,
+        redis: Shape | None,
+        seconds: float,
+        sabotage: str = "",
+        *,
+        until: Callable[[Round], object] | None = None,
     ) -> list[Stale]:
-        server = Server(self._place) if figures.redis else None
-        surroundings = self._surroundings(figures, sabotage)
+        server = Server(redis) if redis else None
+        surroundings = self._surroundings(redis, sabotage)
         found: list[Stale] = []
         before, over = audits(self._place.far), False
         while figures.seconds < seconds - 0.5 and not over:
             each = Round(
                 surroundings,
-                self._hot(),
+                self._hot(redis),
                 server=server,
                 far=self._place.far,
                 chance=self._chance,
@@ -166,8 +176,6 @@ class Run:
             over = bool(found if until is None else until(each))
             self._forget()
         figures.audits = audits(self._place.far) - before
-        if server is not None:
-            server.close()
         return found
 
     def _forget(self) -> None:
@@ -177,8 +185,8 @@ class Run:
         for path in self._place.history.iterdir():
             path.unlink()
 
-    def _hot(self) -> list[Target]:
-        orgs = self._chance.sample(_ORGS, _HOT_ORGS)
+    def _hot(self, redis: Shape | None) -> list[Target]:
+        orgs = self._chance.sample(_ORGS, redis.orgs if redis else _HOT_ORGS)
         hot = []
         for org in orgs:
             own = [target for target in self._targets if target.org == org]

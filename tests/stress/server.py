@@ -1,12 +1,11 @@
-"""What is done to the Valkey server while the players play."""
+"""What is done to the servers of a Redis, of any shape, while the players play."""
 
 from __future__ import annotations
 
+import random
 from typing import Final
 
-import redis
-
-from tests.prove.processes import Place
+from tests.prove.shapes import Loss, Shape
 
 __all__ = ["Server"]
 
@@ -16,47 +15,53 @@ _PIECES: Final = 150
 
 
 class Server:
-    """One Valkey server, as its operator sees it; values are evicted when memory is short, marks are not."""
+    """A Redis, as its operator sees it; values are evicted when memory is short, marks are not."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._connect()
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self.far_seconds = shape.far_seconds
+        self.seldom = shape.seldom
+        self._squeeze()
 
-    def _connect(self) -> None:
-        self._client = redis.Redis.from_url(self._place.environment["REDIS_URL"])
-        used = int(self._client.info("memory")["used_memory"])
-        self._client.config_set("maxmemory", used + _ROOM_BYTES)
-        self._client.config_set("maxmemory-policy", "volatile-lru")
+    def _squeeze(self) -> None:
+        for each in self._shape.servers:
+            used = int(each.client.info("memory")["used_memory"])
+            each.client.config_set("maxmemory", used + _ROOM_BYTES)
+            each.client.config_set("maxmemory-policy", "volatile-lru")
 
-    def kill(self) -> None:
-        """End it with SIGKILL."""
-        self._client.close()
-        self._place.redis_kill()
+    def loss(self, chance: random.Random) -> Loss:
+        """Choose how a server is to be lost next."""
+        return chance.choice(self._shape.losses)
 
-    def return_empty(self) -> None:
-        """Have another one in its place."""
-        self._place.redis_return()
-        self._connect()
+    def comes_back(self) -> bool:
+        """Do what brings it back, as far as it is time for that; return whether it is."""
+        if not self._shape.regained():
+            return False
+        self._squeeze()
+        return True
+
+    def come_back(self) -> None:
+        """Wait until it is back."""
+        self._shape.regain()
+        self._squeeze()
 
     def flush(self) -> None:
         """Empty it."""
-        self._client.flushall()
+        self._shape.flush()
 
     def evict(self) -> int:
         """Fill its memory with what is worth as much as our values; returns how many keys had to go."""
-        before = self._evicted()
-        with self._client.pipeline(transaction=False) as pipe:
-            for piece in range(_PIECES):
-                pipe.set(f"ballast:{piece}", b"x" * _BALLAST, px=300)
-            pipe.execute(raise_on_error=False)
-        return self._evicted() - before
+        gone = 0
+        for each in self._shape.primaries:
+            before = int(each.client.info("stats")["evicted_keys"])
+            tag = self._shape.tag(each)
+            with each.client.pipeline(transaction=False) as pipe:
+                for piece in range(_PIECES):
+                    pipe.set(f"{tag}ballast:{piece}", b"x" * _BALLAST, px=300)
+                pipe.execute(raise_on_error=False)
+            gone += int(each.client.info("stats")["evicted_keys"]) - before
+        return gone
 
     def disconnect(self) -> None:
         """Close every client's connection but our own."""
-        self._client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-
-    def close(self) -> None:
-        self._client.close()
-
-    def _evicted(self) -> int:
-        return int(self._client.info("stats")["evicted_keys"])
+        self._shape.disconnect()

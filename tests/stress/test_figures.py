@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from tests.stress.figures import Figures
+from tests.stress.figures import LOST, Figures
 
 
 def figures(*, redis: bool = True) -> Figures:
-    plenty = Counter({"killed": 30, "stopped": 30, "evicted": 30, "disconnected": 30, "emptied": 30, "Redis killed": 3})
+    plenty = Counter({"killed": 30, "stopped": 30, "evicted": 30, "disconnected": 30, "emptied": 30, LOST: 3})
     counts = Counter({"local_hits": 1000, "redis_hits": 1000})
     return Figures(
         "a run",
@@ -26,12 +26,19 @@ def test_plenty_of_everything_lacks_nothing():
     assert figures().lacking() == []
 
 
-@pytest.mark.parametrize("act", ["killed", "stopped", "evicted", "disconnected", "emptied", "Redis killed"])
+@pytest.mark.parametrize("act", ["killed", "stopped", "evicted", "disconnected", "emptied"])
 def test_what_was_never_done_is_lacking(act: str):
     run = figures()
     del run.acts[act]
 
     assert run.lacking() == [f"{act}: only 0"]
+
+
+def test_a_redis_that_lost_no_server_is_lacking():
+    run = figures()
+    del run.acts[LOST]
+
+    assert run.lacking() == ["servers lost: only 0"]
 
 
 @pytest.mark.parametrize("tier", ["local", "redis"])
