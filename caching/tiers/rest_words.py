@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from collections.abc import Generator, Sequence
 from typing import Any, Final, cast
 
@@ -60,8 +59,8 @@ def _bytes(answer: Any) -> Any:
     if answer.startswith(_SIGN):
         try:
             return b64decode(answer[len(_SIGN) :], validate=True)
-        except NotBase64:
-            # Somebody else's value; whoever asked sees that it is none of ours.
+        except ValueError:
+            # Somebody else's value, or a damaged one, of whatever letters; whoever asked sees that it is none of ours.
             pass
     return answer.encode(errors="replace")
 

@@ -65,10 +65,10 @@ def test_coroutines_get_the_same_answers(tier: RestTier) -> None:
 
 
 def test_somebody_elses_value_is_an_answer_like_any_other(tier: RestTier, redis: Any) -> None:
-    redis.mset({"binary": b"\xff\xfe", "sign": b"=not base64"})
+    redis.mset({"binary": b"\xff\xfe", "sign": b"=not base64", "damaged": b"=YWJ\xf7"})
     redis.rpush("list", "1")
-    assert tier.execute([command("MGET", "binary", "sign", "list")]).values == [
-        ["\ufffd\ufffd".encode(), b"=not base64", None]
+    assert tier.execute([command("MGET", "binary", "sign", "damaged", "list")]).values == [
+        ["\ufffd\ufffd".encode(), b"=not base64", "=YWJ\ufffd".encode(), None]
     ]
 
 

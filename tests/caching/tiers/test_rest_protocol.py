@@ -67,6 +67,18 @@ def test_what_one_host_loaded_is_a_hit_for_another(other: Host, redis: Any) -> N
     assert redis.get(guard_names(KEY)[0]).isascii()
 
 
+def test_a_bit_that_flips_in_a_value_makes_it_a_miss(redis: Any) -> None:
+    assert name() == "old"
+    value = guard_names(KEY)[0]
+    raw = bytearray(redis.get(value))
+    for bit in range(8):
+        damaged = raw[:-6] + bytes([raw[-6] ^ 1 << bit]) + raw[-5:]
+        redis.set(value, bytes(damaged), keepttl=True)
+        runtime.drop_local()
+        assert name() == "old"
+    assert shop.counters.loads == 9
+
+
 def test_coroutines_fill_and_hit_as_threads_do(other: Host) -> None:
     async def read() -> str:
         return (await shop.aget("corner")).name
