@@ -46,6 +46,11 @@ class Site:
             runtime.drop_local()
             assert read() == expected
 
+    def read_from_redis(self) -> list[str]:
+        """Return what is read without local memory, old or new."""
+        runtime.drop_local()
+        return self._read()
+
     def check_everywhere(self) -> None:
         self.check()
         with self.other.here():
