@@ -34,6 +34,7 @@ class Partition:
 
     def begin(self) -> None:
         """Return when the others have made the second server the primary."""
+        self.first.client.set("last", 1)
         self.first.client.wait(1, 60_000)
         self._reaches.execute_command("ACL", "SETUSER", "default", "-@all")
         for kind in ("replica", "normal", "pubsub"):

@@ -46,6 +46,8 @@ def site(trio: Trio, lead: Lead, tmp_path_factory: pytest.TempPathFactory) -> It
 def cut_off_the_replica(trio: Trio) -> None:
     """Let the replica hear nothing from now on."""
     primary = trio.servers[0].client
+    # It waits for what this very client has written, and all that was before.
+    primary.set("last", 1)
     primary.wait(1, 60_000)
     primary.execute_command("ACL", "SETUSER", "default", "-psync", "-sync")
     primary.client_kill_filter(_type="replica")
