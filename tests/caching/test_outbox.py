@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections
-from django.db.backends.base.introspection import BaseDatabaseIntrospection
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -213,7 +212,7 @@ def test_a_database_that_is_not_migrated_yet_holds_nothing_and_is_asked_for_no_r
 ) -> None:
     box = Outbox("default")
     with monkeypatch.context() as patch, CaptureQueriesContext(connection) as queries:
-        patch.setattr(BaseDatabaseIntrospection, "table_names", lambda *_, **__: ["other"])
+        patch.setattr(connection.introspection, "table_names", lambda *_, **__: ["other"])
         assert (box.deliver(tier), box.waiting(), box.holds("me", "shop")) == (0, Waiting(0, None), False)
     assert len(queries) == 0
     put(KEY)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import IntegrityError, NotSupportedError, transaction
+from django.db import IntegrityError, NotSupportedError, connection, transaction
 from django.db.models import Case, F, Model, QuerySet, Value, When
 
 from tests.shop.everything import Everything
@@ -254,6 +254,9 @@ def _transaction(writer: Writer, chance: random.Random, everything: Everything) 
                 if chance.random() < 0.2:
                     writer.done.append("savepoint rolled back")
                     raise Lost
+            if connection.needs_rollback:
+                # Where there are no savepoints.
+                raise Lost
             if chance.random() < 0.2:
                 everything.assert_fresh()
         if chance.random() < 0.2:

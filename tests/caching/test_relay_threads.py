@@ -130,6 +130,7 @@ def test_records_and_marks_are_renewed_whatever_the_database_does(
     stuck.set()
 
 
+@pytest.mark.sql  # elsewhere the driver has one pool for all threads
 def test_a_process_that_is_not_the_relay_keeps_no_connection_to_the_database(
     begin: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,9 +3,12 @@ that change without a signal."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from caching import ListRegion, On, Refs, Region, Snapshot
 from tests.shop.models import Dish, Guest, Label, Review, Seat, Shop, Tag
@@ -36,7 +39,7 @@ class SeatCopy(Snapshot, frozen=True):
     id: UUID
     version: int
     number: int
-    room: int | None
+    room: str | None
     waiter: str | None
     second: str | None
     tags: tuple[str, ...]
@@ -73,20 +76,31 @@ def _labels(org: str, *, using: str) -> Texts:
 
 
 def _seats(names: Sequence[tuple[str, UUID]], *, using: str) -> dict[tuple[str, UUID], SeatCopy]:
-    rows = Seat.objects.using(using).filter(pk__in=[pk for _, pk in names]).prefetch_related("tags", "neighbours")
+    rows = Seat.objects.using(using).filter(pk__in=[pk for _, pk in names])
+    # Not every database prefetches relations of many to many.
+    tags, neighbours = (_of_many(rows, path) for path in ("tags__text", "neighbours__number"))
     return {
         (row.shop_id, row.pk): SeatCopy(
             id=row.pk,
             version=row.version,
             number=row.number,
-            room=row.room_id,
+            # Text, for a key of any kind.
+            room=None if row.room_id is None else str(row.room_id),
             waiter=row.waiter_id,
             second=row.second_id,
-            tags=tuple(sorted(tag.text for tag in row.tags.all())),
-            neighbours=tuple(sorted(seat.number for seat in row.neighbours.all())),
+            tags=tuple(tags[row.pk]),
+            neighbours=tuple(neighbours[row.pk]),
         )
         for row in rows
     }
+
+
+def _of_many(rows: QuerySet[Seat], path: str) -> dict[UUID, list[Any]]:
+    """Return what the path leads to from each of the rows, in order."""
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for pk, value in sorted(rows.filter(**{f"{path}__isnull": False}).values_list("pk", path)):
+        found[pk].append(value)
+    return found
 
 
 def _plan(org: str, *, using: str) -> Refs:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bson import ObjectId
+from django.db import connection
 
 from caching.dashboard.parts import key_parts
 from caching.dependencies import On
@@ -40,7 +42,18 @@ def test_fields_behind_relations_have_the_kind_of_what_they_point_to(monkeypatch
     on = On(Guest, org="seat__shop_id", parts=("seat__room_id", "seat__waiter", "seat__pk", "no_field"))
     monkeypatch.setattr(cached.dish, "fresh_on", (on,))
 
-    assert key_parts(cached.dish) == "seat room id (whole number), seat waiter (text), seat id (UUID), no field"
+    # As all rows have it whose keys are the database's.
+    counted = "ObjectId" if connection.vendor == "mongodb" else "whole number"
+    assert key_parts(cached.dish) == f"seat room id ({counted}), seat waiter (text), seat id (UUID), no field"
+
+
+def test_a_loader_says_that_it_wants_an_object_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(org: str, order: ObjectId, *, using: str) -> None: ...
+
+    load.__annotations__["order"] = ObjectId
+    monkeypatch.setattr(cached.tally, "_load", load)
+
+    assert key_parts(cached.tally) == "order (ObjectId)"
 
 
 def test_a_loader_whose_annotations_cannot_be_read_still_names_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,7 @@ def test_one_collection_looks_once_and_the_next_looks_again(
     assert looks == ["process", "process"]
 
 
+@pytest.mark.sql  # elsewhere the driver has one pool for all threads
 @pytest.mark.django_db(transaction=True)
 def test_a_readers_thread_keeps_no_connection_to_the_database(redis: Any, reader: InMemoryMetricReader) -> None:
     left_open = []
