@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
+from caching.retrying import retrying
 from caching.routing import reads_from
 
 __all__ = ["RowsAdmin"]
@@ -29,7 +30,7 @@ class RowsAdmin(admin.ModelAdmin):
 
     The list joins no tables for its columns: MongoDB joins before it cuts the page. What makes no sense in an address
     or a form is refused as Django refuses the rest of it. A row is read from the primary: what its page shows is
-    written back as a whole.
+    written back as a whole, and once more while the database aborts it for another writer, as MongoDB does.
     """
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -50,12 +51,17 @@ class RowsAdmin(admin.ModelAdmin):
         return super().changelist_view(request, extra_context)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with reads_from(router.db_for_write(self.model)):
-            return _rendered(super().changeform_view(request, *args, **kwargs))
+        view = super().changeform_view
+        return self._at_primary(lambda: view(request, *args, **kwargs))
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with reads_from(router.db_for_write(self.model)):
-            return _rendered(super().delete_view(request, *args, **kwargs))
+        view = super().delete_view
+        return self._at_primary(lambda: view(request, *args, **kwargs))
+
+    def _at_primary(self, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+        using = router.db_for_write(self.model)
+        with reads_from(using):
+            return _rendered(retrying(using, view))
 
     def _may_be_id(self, text: str) -> bool:
         key = self.opts.pk

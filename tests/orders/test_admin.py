@@ -4,10 +4,14 @@ from decimal import Decimal
 
 import pytest
 from django.contrib import admin
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from pymongo.errors import OperationFailure
 from pytest_django import DjangoAssertNumQueries
 
+from caching.retrying import TRANSIENT
+from orders.admin import OrderAdmin
 from orders.models import Order
 from orders.statuses import Status
 from tests.factories import NOON, OrderFactory, OrderSequenceFactory, UserFactory
@@ -61,3 +65,23 @@ def test_every_list_is_searchable_and_costs_the_same_however_long(
     with django_assert_max_num_queries(9):
         response = operator.get(reverse(f"admin:orders_{model}_changelist"), {"q": "1"})
     assert response.status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_writer_aborted_is_written_again(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = OrderFactory()
+    save, attempts = OrderAdmin.save_model, []
+
+    def aborted_once(*given: object) -> None:
+        save(*given)
+        attempts.append(given)
+        if len(attempts) == 1:
+            aborted = OperationFailure("WriteConflict", details={"errorLabels": [TRANSIENT]})
+            raise OperationalError("aborted") from aborted
+
+    monkeypatch.setattr(OrderAdmin, "save_model", aborted_once)
+    data = {"notes": "no nuts", "lines-TOTAL_FORMS": 0, "lines-INITIAL_FORMS": 0}
+    answer = operator.post(reverse("admin:orders_order_change", args=[order.pk]), data)
+
+    order.refresh_from_db()
+    assert (answer.status_code, len(attempts), order.notes) == (302, 2, "no nuts")
