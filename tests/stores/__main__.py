@@ -63,7 +63,7 @@ def _arguments() -> Wanted:
     which = f"of {', '.join(STORES)}, in one argument; unless given all, without those tests that `make test` runs"
     parser.add_argument("--stores", help=which)
     parser.add_argument("--only", choices=("tests", "replays"), help="do this alone")
-    parser.add_argument("--write-docs", action="store_true", help="write the table into docs/stores.md, if all is good")
+    parser.add_argument("--write-docs", action="store_true", help="write each store that is good into docs/stores.md")
     given, passed_on = parser.parse_known_args()
     names = given.stores.split() if given.stores is not None else list(STORES)
     if unknown := sorted(set(names) - set(STORES)):
@@ -126,21 +126,20 @@ def _main(wanted: Wanted) -> int:
     for store in wanted.stores:
         console.rule(store.name)
         outcomes.append(_run(store, wanted, scratch()))
+        if wanted.writes_docs and outcomes[-1].good:
+            page_write(outcomes[-1:])
     console.print(table(outcomes))
-    is_good = all(each.good for each in outcomes)
-    if wanted.writes_docs and is_good:
-        page_write(outcomes)
-    return 0 if is_good else 1
+    return 0 if all(each.good for each in outcomes) else 1
 
 
 def page_write(outcomes: Sequence[Outcome], page: Path = _PAGE) -> None:
-    """Put the table between its two marks in the page; raises ValueError when they are not there."""
+    """Put these lines into the table between its two marks in the page; raises ValueError when they are not there."""
     text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+    old, end, after = rest.partition(_END)
     if not (begin and end):
         raise ValueError(f"{page} has no {_BEGIN} and {_END} to put the table between.")
-    page.write_text(f"{before}{begin}\n{page_table(outcomes)}\n{end}{after}", encoding="utf-8")
+    page.write_text(f"{before}{begin}\n{page_table(outcomes, old, list(STORES))}\n{end}{after}", encoding="utf-8")
 
 
 def main() -> int:

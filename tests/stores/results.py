@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -82,14 +82,26 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return drawn
 
 
-def page_table(outcomes: Sequence[Outcome]) -> str:
-    """Return the table as Markdown, for the documents: of runs that are good, so without what went wrong."""
+def page_table(outcomes: Sequence[Outcome], before: str = "", order: Sequence[str] = ()) -> str:
+    """Return the table as Markdown, for the documents: of runs that are good, so without what went wrong.
+
+    `before` is the table that stands there: its lines of other stores are kept, if it has the same columns. Stores
+    stand in that order, others behind them.
+    """
     headings = ("Store", "Version", "Tests passed", *_OF_REPLAYS)
-    lines = [f"| {' | '.join(headings)} |", f"|---|---|{'--:|' * (len(headings) - 2)}"]
+    head = [_line(headings), f"|---|---|{'--:|' * (len(headings) - 2)}"]
+    old = before.strip().splitlines()
+    kept = old[2:] if old[:2] == head else []
+    lines = {line.split("|")[1].strip(): line for line in kept}
     for each in outcomes:
         passed = f"{each.passed:,}" if each.has_tests else _NONE
-        lines.append(f"| {' | '.join((each.store, each.version, passed, *_replays(each)))} |")
-    return "\n".join(lines)
+        lines[each.store] = _line((each.store, each.version, passed, *_replays(each)))
+    known = [store for store in order if store in lines]
+    return "\n".join([*head, *(lines[store] for store in [*known, *(lines.keys() - set(known))])])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _replays(each: Outcome) -> Iterator[str]:

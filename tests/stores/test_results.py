@@ -94,6 +94,19 @@ def test_the_page_has_what_was_played() -> None:
     assert len(_cells(headings)) == len(_cells(row))
 
 
+def test_other_stores_keep_their_lines_and_all_stand_in_order() -> None:
+    two = Outcome("two", "2.0", passed=2, played=_day())
+    before = page_table([two, Outcome("one", "1.0", passed=1, played=_day())])
+
+    after = page_table([Outcome("one", "1.1", passed=3, played=_day())], f"\n{before}\n", ["one", "two"])
+
+    assert [_cells(line)[:3] for line in after.splitlines()[2:]] == [["one", "1.1", "3"], ["two", "2.0", "2"]]
+
+
+def test_lines_of_a_table_with_other_columns_are_not_kept() -> None:
+    assert len(page_table([Outcome("one")], "| Store | Tests |\n|---|--:|\n| two | 5 |").splitlines()) == 3
+
+
 def test_a_server_that_nobody_could_kill_leaves_its_columns_empty() -> None:
     *_, row = page_table([Outcome("one", "1.0", has_tests=False, played=_day())]).splitlines()
     assert _cells(row)[2:4] == ["-", "0 of 600"]
