@@ -42,13 +42,15 @@ class Shape(ABC):
 
     `environment` tells a site where it is. `far_seconds` is how far a reader on another host may be behind, as
     `CAVEATS.md` has it. So that it is of use in between, something is done to it `seldom` times seldomer than to one
-    server; so that readers meet what others have read, they keep to `orgs` organisations.
+    server; so that readers meet what others have read, they keep to `orgs` organisations. `can_alarm` is whether an
+    auditor, who wants nobody to write what it suspects until readers elsewhere must know, is left that time.
     """
 
     title: str
     far_seconds: float = DEFAULTS["TRUST_SECONDS"]
     seldom: int = 1
     orgs: int = 2
+    can_alarm: bool = True
     environment: dict[str, str]
     losses: Sequence[Loss]
 
@@ -248,6 +250,7 @@ class _OverRest(Shape):
     far_seconds = DEFAULTS["LOCAL_TTL_WITHOUT_TRACKING"]
     seldom = 3
     orgs = 1
+    can_alarm = False
 
     def __init__(self) -> None:
         self._server = Process()

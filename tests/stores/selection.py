@@ -13,9 +13,9 @@ WITHOUT_REDIS: Final = "local memory alone"
 #: it asks for no Redis, or does something to a server of one shape. Who asks for `redis` has a server hang, looks who
 #: is connected, takes a command from the user; Sentinels and clusters have such tests of their own.
 SHAPES: Final[dict[str, frozenset[str]]] = {
-    "sentinel": frozenset({"tiers", "trio"}),
-    "cluster": frozenset({"tiers", "cluster", "hurt"}),
-    "rest": frozenset({"tiers", "cable", "front", "rest_front"}),
+    "sentinel": frozenset({"redis_shape", "tiers", "trio"}),
+    "cluster": frozenset({"redis_shape", "tiers", "cluster", "hurt"}),
+    "rest": frozenset({"redis_shape", "tiers", "cable", "front", "rest_front"}),
 }
 # Who asks for a server here does nothing with it that a front hides: connections, users, what a listener is told, who
 # is the primary, values as bytes (over REST they are base64).

@@ -23,6 +23,7 @@ def test_what_runs_with_any_redis_is_run_with_it_and_not_without(shape: str) -> 
 @pytest.mark.parametrize(
     ("fixture", "shapes"),
     [
+        ("redis_shape", set(SHAPES)),
         ("trio", {"sentinel"}),
         ("cluster", {"cluster"}),
         ("hurt", {"cluster"}),
