@@ -95,13 +95,15 @@ def requests(counters: Counters) -> int:
 def unreachable() -> Iterator[None]:
     """Let nobody connect to the database, as when its server is down."""
 
-    def refuse(_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise OperationalError("connection refused")
 
     connection = connections["default"]
     connection.close()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(connection, "get_new_connection", refuse)
+        # MongoDB's driver keeps its connections to itself.
+        asked_first = "get_collection" if connection.vendor == "mongodb" else "get_new_connection"
+        patched.setattr(connection, asked_first, refuse)
         yield
 
 

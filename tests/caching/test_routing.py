@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections, router, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from pytest_django.fixtures import Settings
 
 from caching import On, Region, Snapshot
@@ -103,7 +103,9 @@ def careless() -> Iterator[Region[Story]]:
         given.refresh_from_db(fields=["name"])
         dish = Dish.objects.using(using).get(name="new")
         joined = Review.objects.select_related("dish__shop").get(stars=4)
-        seat = Seat.objects.using(using).prefetch_related("tags", "guest_set").get(number=1)
+        # Not every database prefetches relations of many to many.
+        ahead = ("guest_set",) if connections[using].vendor == "mongodb" else ("guest_set", "tags")
+        seat = Seat.objects.using(using).prefetch_related(*ahead).get(number=1)
         return Story(
             names=(
                 shop.name,
@@ -171,8 +173,7 @@ def test_a_row_that_was_read_from_the_replica_makes_stale_what_the_primary_feeds
 
 def test_rows_that_an_operator_chose_on_the_replica_are_cleared_for_the_primary() -> None:
     cached.shop.get("corner")
-    with connections["default"].cursor() as cursor:
-        cursor.execute("UPDATE shop_shop SET name = 'unnoticed'")
+    QuerySet(Shop, using="default").update(name="unnoticed")
 
     cache_clear_rows(rows=Shop.objects.filter(name="unnoticed"))
 

@@ -105,7 +105,8 @@ def _sentinel(stack: ExitStack) -> Started:
 
 
 def _mongodb(stack: ExitStack) -> Started:
-    server = stack.enter_context(Mongod())
+    # As the documents say for every server: what a killed writer has locked is free again sooner.
+    server = stack.enter_context(Mongod("transactionLifetimeLimitSeconds=10"))
     return Started(
         server.version, {"DATABASE_URL": server.url()}, Interruption(server.kill, server.start, _DATABASE_AWAY)
     )
