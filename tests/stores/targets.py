@@ -23,6 +23,12 @@ __all__ = ["COHERENCE", "STORES", "WHOLE", "Started", "Store"]
 
 WHOLE: Final = ("tests",)
 
+# What asks no database, or one of its own: the models of the protocol, the benchmarks, this folder.
+_ELSEWHERE: Final = tuple(f"--ignore=tests/{name}" for name in ("benchmarks", "model", "stores"))
+
+# Proof and stress write to a SQLite file of their own, unless they are given a MongoDB.
+_WITHOUT_PROCESSES: Final = tuple(f"--ignore=tests/{name}" for name in ("prove", "stress"))
+
 # What is about Redis: faults of its servers, the proof, the stress, and every test that runs with `tiers`.
 COHERENCE: Final = ("tests/caching", "tests/faults", "tests/prove", "tests/stress")
 
@@ -127,8 +133,8 @@ STORES: Final = {
     store.name: store
     for store in (
         Store("sqlite", WHOLE, _sqlite, is_ordinary=True),
-        Store("postgresql", WHOLE, _postgresql),
-        Store("mongodb", WHOLE, _mongodb),
+        Store("postgresql", (*WHOLE, *_ELSEWHERE, *_WITHOUT_PROCESSES), _postgresql),
+        Store("mongodb", (*WHOLE, *_ELSEWHERE), _mongodb),
         Store("valkey", COHERENCE, _redis, is_ordinary=True),
         Store("sentinel", WHOLE, _sentinel),
         Store("cluster", WHOLE, _cluster),
