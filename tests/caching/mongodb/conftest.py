@@ -26,8 +26,8 @@ def mongod() -> Iterator[Mongod]:
 
 def opened(url: str, alias: str = ALIAS, **options: Any) -> DatabaseWrapper:
     """Make a connection of this thread's own; Django wants connections that tests make to be made like this."""
-    settings = {**connections["default"].settings_dict, "ENGINE": "caching.mongodb", "HOST": url, "NAME": ""}
-    return DatabaseWrapper({**settings, "OPTIONS": options, "TIME_ZONE": None, "AUTOCOMMIT": True}, alias)
+    database = {"ENGINE": "caching.mongodb", "HOST": url, "NAME": "", "OPTIONS": options}
+    return DatabaseWrapper(connections.configure_settings({"default": {}, alias: database})[alias], alias)
 
 
 @contextmanager
