@@ -162,8 +162,6 @@ class _Clustered(_Replicated):
     """Three primaries, each with a replica."""
 
     title = "with a Redis Cluster"
-    #: One host finds the new primary before the other does, whose writes come by the relay until then.
-    far_seconds = DEFAULTS["TRUST_SECONDS"] + DEFAULTS["RELAY_SECONDS"]
     seldom = 2
 
     def __init__(self) -> None:
@@ -213,8 +211,6 @@ class _Watched(_Replicated):
     """A primary, a replica and three Sentinels, configured as docs/stores.md says, but quicker."""
 
     title = "with Redis under Sentinels"
-    #: As in a cluster.
-    far_seconds = DEFAULTS["TRUST_SECONDS"] + DEFAULTS["RELAY_SECONDS"]
     seldom = 4
     orgs = 1
 

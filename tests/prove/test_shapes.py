@@ -49,4 +49,4 @@ def test_a_flush_empties_all_of_it_and_a_disconnect_ends_connections(shape: Shap
 def test_readers_on_other_hosts_may_be_behind_by_what_caveats_say_and_no_more():
     allowed = {name: shape.far_seconds for name, shape in SHAPES.items()}
 
-    assert allowed == {"server": 0.3, "cluster": 0.5, "sentinel": 0.5, "rest": 2.0}
+    assert allowed == {"server": 0.3, "cluster": 0.3, "sentinel": 0.3, "rest": 2.0}
